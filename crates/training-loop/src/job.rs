@@ -1,0 +1,133 @@
+//! A job is what a config file names: how its blocks become data, a model and a task, and what can be done with the result.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    config::Validate,
+    error::TaskError,
+    task::{Splits, Task},
+    weights::NamedTensors,
+};
+
+/// A block of a config file.
+pub trait Block: Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static {}
+impl<T> Block for T where T: Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static {}
+
+/// The blocks of a config file that belong to the job: `[data]`, `[model]` and `[task]`.
+#[derive(Debug, Clone, Default)]
+pub struct Blocks<J: Job> {
+    /// `[data]`
+    pub data: J::Data,
+    /// `[model]`
+    pub model: J::Model,
+    /// `[task]`
+    pub task: J::Options,
+}
+
+/// A kind of training that a config can ask for with `job = "<name>"`. One line in the registry of `train` makes it known.
+pub trait Job: Sized + 'static {
+    /// Name in the config: lower case with dashes.
+    const NAME: &'static str;
+    /// One line for `train list`.
+    const SUMMARY: &'static str;
+
+    /// `[data]`: where the data come from and how they are batched.
+    type Data: Block;
+    /// `[model]`: the architecture.
+    type Model: Block;
+    /// `[task]`: loss, evaluation and sampling.
+    type Options: Block;
+    /// What is trained.
+    type Task<B: AutodiffBackend>: Task<B>;
+
+    /// Reads the data and builds model and task.
+    fn assemble<B: AutodiffBackend>(
+        blocks: &Blocks<Self>,
+        context: &AssembleContext<'_, B::Device>,
+    ) -> Result<Assembled<B, Self::Task<B>>, TaskError>;
+
+    /// Makes something new with trained weights (text, pictures), without reading the training data.
+    fn generate<B: Backend>(
+        _blocks: &Blocks<Self>,
+        _trained: &Trained<'_, B::Device>,
+        _request: &GenerateRequest,
+        _output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        Err(format!("the job \"{}\" has nothing to generate", Self::NAME).into())
+    }
+}
+
+/// What [`Job::assemble`] may use.
+#[derive(Debug)]
+pub struct AssembleContext<'a, D> {
+    /// Device of the model.
+    pub device: &'a D,
+    /// Seed of the weights and of everything random in the data.
+    pub seed: u64,
+    /// Folder of an existing run whose artefacts (a tokenizer) are used rather than made anew.
+    pub artefacts: Option<&'a Path>,
+}
+
+/// A job that is ready to train.
+pub struct Assembled<B: AutodiffBackend, T: Task<B>> {
+    /// The task.
+    pub task: T,
+    /// Its model, initialised.
+    pub model: T::Model,
+    /// The data.
+    pub splits: Splits<T::Batch>,
+    /// Files that later commands need beside the weights (a tokenizer), by file name; saved in the run folder.
+    pub artefacts: BTreeMap<String, Vec<u8>>,
+    /// Facts about the data worth a line each at the start: `("characters", "65")`.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A trained model on disk.
+#[derive(Debug)]
+pub struct Trained<'a, D> {
+    /// Device to run on.
+    pub device: &'a D,
+    /// The run folder, with the artefacts.
+    pub artefacts: &'a Path,
+    /// The weights of the chosen checkpoint.
+    pub weights: &'a NamedTensors,
+}
+
+/// What `train generate` asks for.
+#[derive(Debug, Clone)]
+pub struct GenerateRequest {
+    /// Text to continue.
+    pub prompt: String,
+    /// How many tokens to add.
+    pub tokens: usize,
+    /// Divides the logits: below 1 safer, above 1 wilder, 0 always the likeliest.
+    pub temperature: f64,
+    /// Sample among the k likeliest tokens only.
+    pub top_k: Option<usize>,
+    /// Sample among the likeliest tokens that together have this probability.
+    pub top_p: Option<f64>,
+    /// Divides the logits of tokens that occurred already (CTRL, arXiv:1909.05858); 1 leaves them.
+    pub repetition_penalty: f64,
+    /// Seed of the sampling.
+    pub seed: u64,
+    /// How many samples.
+    pub count: usize,
+    /// File for pictures.
+    pub out: Option<PathBuf>,
+}
+
+/// A piece of what is generated, as soon as it is there.
+#[derive(Debug)]
+pub enum Generated<'a> {
+    /// Text to append.
+    Text(&'a str),
+    /// A file that was written.
+    File(&'a Path),
+}
