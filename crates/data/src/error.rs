@@ -1,0 +1,172 @@
+use std::path::PathBuf;
+
+/// What can be wrong with a user's data or with what the configuration says about it.
+///
+/// The message of each variant is for the person who supplied the data: it names the file and place, what was expected
+/// and what to do. Paths are absolute wherever the file system was consulted.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or folder does not exist. `hint` is empty, or a sentence about what was found instead.
+    #[error("{}: no such file or folder{hint}. Paths are relative to the folder in which the command runs", path.display())]
+    Missing {
+        /// The absolute path that was looked at.
+        path: PathBuf,
+        /// Names like it in the same folder, or the nearest folder that does exist.
+        hint: String,
+    },
+
+    /// A path begins with `$KILN_DATA/`, the variable is not set and the fallback does not exist.
+    #[error(
+        "{path}: the environment variable KILN_DATA is not set and {} does not exist. Set it to the folder that holds the data, \
+         as in `export KILN_DATA=/path/to/data`, or write the path without it", fallback.display()
+    )]
+    VariableNotSet {
+        /// The path as the user wrote it.
+        path: String,
+        /// The fallback that was looked for.
+        fallback: PathBuf,
+    },
+
+    /// The operating system refused to read or write.
+    #[error("{}: cannot {action}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// `"read"` or `"write"`.
+        action: &'static str,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+
+    /// A `.gz` file does not decompress.
+    #[error(
+        "{}: not a complete gzip file ({source}). Fetch or copy it again; if it is not compressed, remove `.gz` from its name",
+        path.display()
+    )]
+    Gzip {
+        /// The file.
+        path: PathBuf,
+        /// The decompressor's reason.
+        source: std::io::Error,
+    },
+
+    /// A text file is not valid UTF-8. `hint` is a clause on what the bytes look like.
+    #[error(
+        "{}: not UTF-8: invalid byte 0x{byte:02X} at offset {offset} (line {line}){hint}. Set `encoding = \"windows-1252\"` or \
+         `encoding = \"latin-1\"` if the file is in an old Western encoding, or convert it to UTF-8", path.display()
+    )]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// Offset in bytes of the first invalid byte, from 0, after decompression.
+        offset: usize,
+        /// That byte's line, from 1.
+        line: usize,
+        /// The byte.
+        byte: u8,
+        /// Empty, or what the file looks like, after a semicolon.
+        hint: &'static str,
+    },
+
+    /// A text file or every file of a folder is empty.
+    #[error("{}: empty; text was expected", path.display())]
+    Empty {
+        /// The file or folder.
+        path: PathBuf,
+    },
+
+    /// A folder holds no text file.
+    #[error("{}: no .txt or .txt.gz file in this folder or below it", path.display())]
+    NoTextFiles {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// `embedded:NAME` names no embedded source.
+    #[error("no embedded source `{name}`; there are: {}. For a file, write its path without `embedded:`", known.join(", "))]
+    UnknownEmbedded {
+        /// The name after `embedded:`.
+        name: String,
+        /// The names there are.
+        known: &'static [&'static str],
+    },
+
+    /// A configuration value is impossible.
+    #[error("`{key}` {message}")]
+    Config {
+        /// The key, relative to the data section.
+        key: &'static str,
+        /// What is wrong and what is allowed: the rest of a sentence that begins with the key.
+        message: String,
+    },
+
+    /// Fewer tokens than one batch of windows needs.
+    #[error(
+        "the {part} part has {have} tokens, and one batch of {batch_size} windows of {seq_len} needs {need}. Lower `batch_size` or \
+         `seq_len`, change `validation_fraction`, or give more text"
+    )]
+    TooFewTokens {
+        /// `"training"` or `"validation"`.
+        part: &'static str,
+        /// Tokens there are.
+        have: usize,
+        /// Tokens that one batch needs.
+        need: usize,
+        /// Windows in a batch.
+        batch_size: usize,
+        /// Tokens in a window.
+        seq_len: usize,
+    },
+
+    /// A character is outside a character tokenizer's vocabulary, and it was asked to refuse such.
+    #[error(
+        "the character {character:?} (U+{:04X}), number {position} of the {part}, is not among the {vocab_size} characters that the \
+         tokenizer was trained on. Remove it, or train with `tokenizer = {{ kind = \"char\", unknown = \"token\" }}`, which maps \
+         unseen characters to one extra token", u32::from(*character)
+    )]
+    UnknownCharacter {
+        /// The character.
+        character: char,
+        /// Its place in the text, in characters, from 1.
+        position: usize,
+        /// What was encoded: `"text"`, or a part of the corpus.
+        part: &'static str,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+
+    /// A tokenizer file is damaged or of another format.
+    #[error(
+        "{}: not a tokenizer that can be read ({reason}). Expected is the tokenizer.json of a run, or a Hugging Face tokenizer.json",
+        path.display()
+    )]
+    BadTokenizer {
+        /// The file.
+        path: PathBuf,
+        /// The parser's reason.
+        reason: String,
+    },
+
+    /// The tokenizer library refused to work.
+    #[error("the tokenizer cannot {action}: {reason}")]
+    Tokenizer {
+        /// What it cannot do: `"train"`, `"encode"` or `"be written"`.
+        action: &'static str,
+        /// The library's reason.
+        reason: String,
+    },
+}
+
+impl DataError {
+    /// For `map_err`: reading `path` failed.
+    pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, action: "read", source }
+    }
+
+    /// For `map_err`: writing `path` failed.
+    pub(crate) fn writing(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, action: "write", source }
+    }
+}

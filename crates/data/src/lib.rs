@@ -1,0 +1,19 @@
+//! Datasets, tokenizers and batching for Kiln. This crate knows no model and no tensor: batches are plain vectors with
+//! their shape, which a task turns into tensors on its device.
+//!
+//! - [`text`]: a corpus (embedded, a file, a folder), its tokenizer, and windows of tokens for language models.
+//! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
+//!   function of (seed, epoch, index).
+//! - [`locate()`]: from a path as a user writes it to a file that exists, or to an error that says what to do.
+//! - [`DataError`]: every way in which data can be wrong, worded for the person who supplied it.
+//!
+//! Library code here never prints and never exits.
+
+mod error;
+mod locate;
+mod seed;
+pub mod text;
+
+pub use error::DataError;
+pub use locate::{DATA_VARIABLE, locate, real_data_folder};
+pub use seed::{SplitMix64, stream_seed};

@@ -1,0 +1,225 @@
+use crate::DataError;
+use crate::text::corpus::{EMBEDDED, EMBEDDED_PREFIX};
+use crate::text::tokenizer::TokenizerConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The data section of a language model's configuration: which text, how it becomes tokens, and how these become batches.
+///
+/// Every key has a default, and an unknown key is an error:
+///
+/// ```toml
+/// [data]
+/// source = "embedded:stories"      # or a text file, or a folder of them
+/// encoding = "utf-8"
+/// validation_fraction = 0.1
+/// tokenizer = { kind = "char" }    # or { kind = "bpe", vocab_size = 2000 }
+/// seq_len = 64
+/// batch_size = 32
+/// sampling = "contiguous"          # or "random"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TextConfig {
+    /// Where the text comes from: `embedded:stories` (no file needed), a text file, or a folder, of which all `.txt` and
+    /// `.txt.gz` files at any depth are joined in the order of their paths. Files that end in `.gz` are decompressed. A path is
+    /// relative to the current directory, or begins with `$KILN_DATA/`.
+    pub source: String,
+    /// The encoding of the files: `utf-8`, `latin-1` or `windows-1252`.
+    pub encoding: Encoding,
+    /// What stands between two files of a folder.
+    pub separator: String,
+    /// The part of the text, from its end, that is kept for validation: above 0 and below 1.
+    pub validation_fraction: f64,
+    /// How text becomes tokens: `{ kind = "char" }`, `{ kind = "bpe", vocab_size = 2000 }`, or
+    /// `{ kind = "file", path = "tokenizer.json" }`.
+    pub tokenizer: TokenizerConfig,
+    /// Tokens in a window: how far back a gradient reaches, and for a transformer the length of its context.
+    pub seq_len: usize,
+    /// Windows in a batch.
+    pub batch_size: usize,
+    /// `contiguous`: batch after batch continues the same `batch_size` streams, so that a recurrent state carries over.
+    /// `random`: each window starts anywhere.
+    pub sampling: Sampling,
+    /// With `contiguous` sampling: start each epoch at another place of the training text, so that its windows differ from
+    /// the last epoch's.
+    pub random_offset: bool,
+    /// With `random` sampling: batches in an epoch. Left out, an epoch draws about as many tokens as the training part has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batches_per_epoch: Option<usize>,
+}
+
+impl Default for TextConfig {
+    fn default() -> Self {
+        Self {
+            source: "embedded:stories".to_owned(),
+            encoding: Encoding::default(),
+            separator: "\n\n".to_owned(),
+            validation_fraction: 0.1,
+            tokenizer: TokenizerConfig::default(),
+            seq_len: 64,
+            batch_size: 32,
+            sampling: Sampling::default(),
+            random_offset: true,
+            batches_per_epoch: None,
+        }
+    }
+}
+
+impl TextConfig {
+    /// All values that can never work, as pairs of a key (relative to the data section, as in `"tokenizer.vocab_size"`) and
+    /// the rest of a sentence that begins with that key. Nothing is read.
+    pub fn validate(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if self.source.trim().is_empty() {
+            wrong.push(("source", "is empty; give `embedded:stories` or a path".to_owned()));
+        }
+        if let Some(name) = self.source.strip_prefix(EMBEDDED_PREFIX)
+            && !EMBEDDED.contains(&name)
+        {
+            let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
+            wrong.push((
+                "source",
+                format!("is `{}`, which is not embedded; there is {}", self.source, known.join(", ")),
+            ));
+        }
+        if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
+            let message = format!("is {}; it must lie between 0 and 1, both excluded", self.validation_fraction);
+            wrong.push(("validation_fraction", message));
+        }
+        let sizes = [
+            ("seq_len", Some(self.seq_len)),
+            ("batch_size", Some(self.batch_size)),
+            ("batches_per_epoch", self.batches_per_epoch),
+        ];
+        for (key, size) in sizes {
+            if size == Some(0) {
+                wrong.push((key, "is 0; it must be at least 1".to_owned()));
+            }
+        }
+        if self.sampling == Sampling::Contiguous && self.batches_per_epoch.is_some() {
+            let message =
+                "applies to `sampling = \"random\"` only: a contiguous epoch is one pass over the text".to_owned();
+            wrong.push(("batches_per_epoch", message));
+        }
+        wrong.extend(self.tokenizer.validate());
+        wrong
+    }
+
+    /// The first finding of [`validate`](Self::validate), as an error.
+    pub(crate) fn checked(&self) -> Result<(), DataError> {
+        match self.validate().into_iter().next() {
+            Some((key, message)) => Err(DataError::Config { key, message }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The encoding of text files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Encoding {
+    /// UTF-8, with or without a byte order mark; anything else is an error that names the place.
+    #[default]
+    #[serde(rename = "utf-8")]
+    Utf8,
+    /// ISO 8859-1: each byte is the character of the same number. Reads any file.
+    #[serde(rename = "latin-1")]
+    Latin1,
+    /// The Western Windows code page: as Latin-1, with curly quotes, dashes and the euro sign at 0x80 to 0x9F. Reads any file.
+    #[serde(rename = "windows-1252")]
+    Windows1252,
+}
+
+/// How windows are taken from the training tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Parallel streams that go on from batch to batch: for recurrent models that carry their state.
+    #[default]
+    Contiguous,
+    /// Independent windows that start anywhere: for models without a state.
+    Random,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_toml_reads() {
+        let config: TextConfig = toml::from_str(
+            r#"
+            source = "embedded:stories"
+            encoding = "latin-1"
+            validation_fraction = 0.2
+            tokenizer = { kind = "bpe", vocab_size = 2000 }
+            seq_len = 32
+            batch_size = 8
+            sampling = "random"
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config.encoding, Encoding::Latin1);
+        assert_eq!(config.sampling, Sampling::Random);
+        assert!(matches!(&config.tokenizer, TokenizerConfig::Bpe(bpe) if bpe.vocab_size == 2000));
+        assert!(config.validate().is_empty());
+    }
+
+    #[test]
+    fn defaults_are_valid_and_survive_toml() {
+        let config = TextConfig::default();
+        assert!(config.validate().is_empty());
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<TextConfig>(&written).unwrap(), config, "{written}");
+        assert_eq!(toml::from_str::<TextConfig>("").unwrap(), config);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for wrong in [
+            "sequence_len = 3",
+            "tokenizer = { kind = \"char\", vocab_size = 3 }",
+            "tokenizer = { kind = \"bpe\", vocab = 3 }",
+            "tokenizer = { kind = \"word\" }",
+            "sampling = \"shuffled\"",
+        ] {
+            assert!(toml::from_str::<TextConfig>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = TextConfig {
+            source: "embedded:novels".to_owned(),
+            validation_fraction: 1.0,
+            seq_len: 0,
+            batch_size: 0,
+            batches_per_epoch: Some(0),
+            tokenizer: toml::from_str("kind = \"bpe\"\nvocab_size = 100").unwrap(),
+            ..TextConfig::default()
+        };
+        let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(
+            keys,
+            [
+                "source",
+                "validation_fraction",
+                "seq_len",
+                "batch_size",
+                "batches_per_epoch",
+                "batches_per_epoch",
+                "tokenizer.vocab_size"
+            ]
+        );
+        let nan = TextConfig { validation_fraction: f64::NAN, ..TextConfig::default() };
+        assert_eq!(nan.validate()[0].0, "validation_fraction");
+    }
+
+    #[test]
+    fn the_schema_carries_the_descriptions() {
+        let schema = serde_json::to_string(&schemars::schema_for!(TextConfig)).unwrap();
+        for part in ["Windows in a batch", "latin-1", "vocab_size", "additionalProperties\":false"] {
+            assert!(schema.contains(part), "{part} in {schema}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Reading a text: embedded, from a file, or from all text files of a folder.
+
+use crate::text::{Encoding, TextConfig, stories};
+use crate::{DataError, locate};
+use flate2::read::MultiGzDecoder;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// What a source begins with that is no path.
+pub const EMBEDDED_PREFIX: &str = "embedded:";
+
+/// The embedded sources, by the name that follows [`EMBEDDED_PREFIX`].
+pub const EMBEDDED: [&str; 1] = ["stories"];
+
+/// A text and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corpus {
+    /// The whole text, never empty.
+    pub text: String,
+    /// The files it was read from, as absolute paths in the order of the text; empty for an embedded source.
+    pub files: Vec<PathBuf>,
+}
+
+impl Corpus {
+    /// Reads what `config.source` names, by `config.encoding` and `config.separator`; the other keys play no part.
+    ///
+    /// # Errors
+    /// [`DataError`] for a source that is missing, empty, not text in that encoding or not readable.
+    pub fn read(config: &TextConfig) -> Result<Self, DataError> {
+        match config.source.strip_prefix(EMBEDDED_PREFIX) {
+            Some("stories") => Ok(Self { text: stories::text(), files: Vec::new() }),
+            Some(other) => Err(DataError::UnknownEmbedded { name: other.to_owned(), known: &EMBEDDED }),
+            None => Self::read_path(&locate(&config.source)?, config.encoding, &config.separator),
+        }
+    }
+
+    /// Reads one file, or all `.txt` and `.txt.gz` files at or below a folder, sorted by path and joined by `separator`.
+    ///
+    /// # Errors
+    /// As [`Corpus::read`]. Empty files of a folder are passed over; it is an error if all are.
+    pub fn read_path(path: &Path, encoding: Encoding, separator: &str) -> Result<Self, DataError> {
+        let files = if path.is_dir() { text_files(path)? } else { vec![path.to_owned()] };
+        if files.is_empty() {
+            return Err(DataError::NoTextFiles { path: path.to_owned() });
+        }
+        let mut corpus = Self { text: String::new(), files: Vec::new() };
+        for file in files {
+            let text = read_text(&file, encoding)?;
+            if text.is_empty() {
+                continue;
+            }
+            if !corpus.files.is_empty() {
+                corpus.text.push_str(separator);
+            }
+            corpus.text.push_str(&text);
+            corpus.files.push(file);
+        }
+        if corpus.files.is_empty() {
+            return Err(DataError::Empty { path: path.to_owned() });
+        }
+        Ok(corpus)
+    }
+}
+
+/// Reads one text file, decompressed if its name ends in `.gz`. A byte order mark is dropped; line ends stay as they are.
+///
+/// # Errors
+/// [`DataError::Io`], [`DataError::Gzip`], [`DataError::NotUtf8`].
+pub fn read_text(path: &Path, encoding: Encoding) -> Result<String, DataError> {
+    decode(read_bytes(path)?, encoding, path)
+}
+
+/// Reads a file's bytes, decompressed if its name ends in `.gz`.
+///
+/// # Errors
+/// [`DataError::Io`], [`DataError::Gzip`].
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, DataError> {
+    let stored = std::fs::read(path).map_err(DataError::reading(path))?;
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
+        return Ok(stored);
+    }
+    let mut bytes = Vec::new();
+    match MultiGzDecoder::new(stored.as_slice()).read_to_end(&mut bytes) {
+        Ok(_) => Ok(bytes),
+        Err(source) => Err(DataError::Gzip { path: path.to_owned(), source }),
+    }
+}
+
+fn decode(bytes: Vec<u8>, encoding: Encoding, path: &Path) -> Result<String, DataError> {
+    match encoding {
+        Encoding::Utf8 => match String::from_utf8(bytes) {
+            Ok(text) => Ok(text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text)),
+            Err(error) => Err(not_utf8(path, error.as_bytes(), error.utf8_error().valid_up_to())),
+        },
+        Encoding::Latin1 => Ok(bytes.into_iter().map(char::from).collect()),
+        Encoding::Windows1252 => Ok(bytes.into_iter().map(windows_1252).collect()),
+    }
+}
+
+fn not_utf8(path: &Path, bytes: &[u8], offset: usize) -> DataError {
+    let hint = match bytes {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "; it looks like UTF-16",
+        [0x1F, 0x8B, ..] => "; it looks like a gzip file whose name lacks `.gz`",
+        _ if bytes.iter().take(4096).any(|byte| *byte == 0) => "; it looks like a binary file",
+        _ => "",
+    };
+    DataError::NotUtf8 {
+        path: path.to_owned(),
+        offset,
+        line: 1 + bytes[..offset].iter().filter(|byte| **byte == b'\n').count(),
+        byte: bytes[offset],
+        hint,
+    }
+}
+
+/// One byte of Windows-1252; the five bytes it leaves undefined keep their number, as web browsers do.
+fn windows_1252(byte: u8) -> char {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8D}', 'Ž', '\u{8F}', '\u{90}', '‘',
+        '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9D}', 'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9F => HIGH[usize::from(byte - 0x80)],
+        _ => char::from(byte),
+    }
+}
+
+/// All `.txt` and `.txt.gz` files at any depth below `folder`, sorted by path. Links to folders are not followed, so that a
+/// loop of links ends.
+fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(DataError::reading(&folder))? {
+            let entry = entry.map_err(DataError::reading(&folder))?;
+            let kind = entry.file_type().map_err(DataError::reading(entry.path()))?;
+            let name = entry.file_name().to_string_lossy().to_lowercase();
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else if (name.ends_with(".txt") || name.ends_with(".txt.gz")) && entry.path().is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(path: &Path, encoding: Encoding) -> Result<Corpus, DataError> {
+        Corpus::read_path(path, encoding, "|")
+    }
+
+    #[test]
+    fn a_folder_is_its_text_files_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, "b.txt", b"two");
+        write(folder, "a/z.TXT", b"one");
+        write(folder, "c.txt.gz", &gzip(b"three"));
+        write(folder, "d.txt", b"");
+        write(folder, "notes.md", b"no");
+        let corpus = read(folder, Encoding::Utf8).unwrap();
+        assert_eq!(corpus.text, "one|two|three");
+        assert_eq!(corpus.files.len(), 3);
+    }
+
+    #[test]
+    fn encodings() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), "a.txt", b"caf\xE9 \x93ok\x94 \x80\x81");
+        assert_eq!(read(&path, Encoding::Latin1).unwrap().text, "café \u{93}ok\u{94} \u{80}\u{81}");
+        assert_eq!(read(&path, Encoding::Windows1252).unwrap().text, "café “ok” €\u{81}");
+        let marked = write(folder.path(), "b.txt", "\u{FEFF}hé".as_bytes());
+        assert_eq!(read(&marked, Encoding::Utf8).unwrap().text, "hé");
+    }
+
+    #[test]
+    fn invalid_utf8_names_the_place_and_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write(folder.path(), "a.txt", b"one\ntwo caf\xE9 x");
+        let message = read(&path, Encoding::Utf8).unwrap_err().to_string();
+        for part in ["a.txt", "0xE9", "offset 11", "line 2", "encoding = \"latin-1\""] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+        let path = write(folder.path(), "b.txt", b"\xFF\xFEh\0");
+        assert!(read(&path, Encoding::Utf8).unwrap_err().to_string().contains("UTF-16"));
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert!(matches!(read(folder, Encoding::Utf8), Err(DataError::NoTextFiles { .. })));
+        let empty = write(folder, "empty.txt", b"");
+        assert!(matches!(read(&empty, Encoding::Utf8), Err(DataError::Empty { .. })));
+        assert!(matches!(read(folder, Encoding::Utf8), Err(DataError::Empty { .. })));
+        let config = TextConfig { source: "embedded:storys".to_owned(), ..TextConfig::default() };
+        assert!(Corpus::read(&config).unwrap_err().to_string().contains("there are: stories"));
+    }
+
+    #[test]
+    fn damaged_gzip_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = gzip(b"some text that is long enough to be cut");
+        for bytes in [b"plain".as_slice(), &whole[..whole.len() - 6]] {
+            let path = write(folder.path(), "a.txt.gz", bytes);
+            let message = read(&path, Encoding::Utf8).unwrap_err().to_string();
+            assert!(message.contains("not a complete gzip file"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Text for language models, from a source to batches: [`corpus`] reads it, [`tokenizer`] turns it into tokens, [`windows`]
+//! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`].
+
+mod config;
+pub mod corpus;
+mod prepared;
+pub mod stories;
+pub mod tokenizer;
+pub mod windows;
+
+pub use config::{Encoding, Sampling, TextConfig};
+pub use prepared::{TextData, TextFacts};

@@ -1,0 +1,231 @@
+use crate::DataError;
+use crate::text::corpus::Corpus;
+use crate::text::tokenizer::Tokenizer;
+use crate::text::windows::{ContiguousWindows, RandomWindows, TextBatches};
+use crate::text::{Sampling, TextConfig};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A corpus that is read, split and tokenised: all that training a language model needs of its data.
+#[derive(Debug, Clone)]
+pub struct TextData {
+    /// The tokenizer, trained on the training part or given.
+    pub tokenizer: Tokenizer,
+    /// Tokens of the training part, the head of the text.
+    pub train: Arc<[u32]>,
+    /// The last token of the training part, as context, and then all tokens of the validation part, the tail of the text.
+    pub validation: Arc<[u32]>,
+    /// Counts for reports.
+    pub facts: TextFacts,
+}
+
+/// What a run should know and report about its text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TextFacts {
+    /// The source, as the configuration names it.
+    pub source: String,
+    /// Files read; 0 for an embedded source.
+    pub num_files: usize,
+    /// Characters of the whole text.
+    pub num_characters: usize,
+    /// UTF-8 bytes of the whole text.
+    pub num_bytes: usize,
+    /// Size of the vocabulary.
+    pub vocab_size: usize,
+    /// Tokens of the training part.
+    pub train_tokens: usize,
+    /// Tokens of the validation part; each is a target exactly once in a validation pass.
+    pub validation_tokens: usize,
+    /// UTF-8 bytes that a token of the validation part stands for, on average.
+    pub bytes_per_token: f64,
+    /// Characters that a token of the validation part stands for, on average.
+    pub characters_per_token: f64,
+}
+
+impl TextFacts {
+    /// Bits per UTF-8 byte, from a mean loss per token in nats. Comparable between tokenizers, as the loss is not.
+    pub fn bits_per_byte(&self, loss: f64) -> f64 {
+        loss / std::f64::consts::LN_2 / self.bytes_per_token
+    }
+
+    /// Bits per character, from a mean loss per token in nats. Comparable between tokenizers, as the loss is not.
+    pub fn bits_per_character(&self, loss: f64) -> f64 {
+        loss / std::f64::consts::LN_2 / self.characters_per_token
+    }
+}
+
+impl TextData {
+    /// Reads the source, keeps its tail for validation, trains the tokenizer on the rest and tokenises both.
+    ///
+    /// # Errors
+    /// [`DataError`] for impossible settings, a source that cannot be read, and validation text with characters that the training
+    /// part does not have (by a character tokenizer, unless it is told to accept them).
+    pub fn load(config: &TextConfig) -> Result<Self, DataError> {
+        config.checked()?;
+        Self::build(config, |train| Tokenizer::train(&config.tokenizer, train))
+    }
+
+    /// As [`TextData::load`] with a tokenizer that exists already, as when a run is resumed or evaluated; `config.tokenizer` plays
+    /// no part.
+    ///
+    /// # Errors
+    /// As [`TextData::load`].
+    pub fn load_with(config: &TextConfig, tokenizer: Tokenizer) -> Result<Self, DataError> {
+        config.checked()?;
+        Self::build(config, |_| Ok(tokenizer))
+    }
+
+    fn build(
+        config: &TextConfig,
+        tokenizer: impl FnOnce(&str) -> Result<Tokenizer, DataError>,
+    ) -> Result<Self, DataError> {
+        let corpus = Corpus::read(config)?;
+        let (train_text, validation_text) = split(&corpus.text, config.validation_fraction);
+        if train_text.is_empty() {
+            return Err(DataError::TooFewTokens {
+                part: "training",
+                have: 0,
+                need: config.batch_size.saturating_mul(config.seq_len).saturating_add(1),
+                batch_size: config.batch_size,
+                seq_len: config.seq_len,
+            });
+        }
+        let tokenizer = tokenizer(train_text)?;
+        let train = tokenizer.encode(train_text).map_err(|error| in_part(error, "training part"))?;
+        let tail = tokenizer.encode(validation_text).map_err(|error| in_part(error, "validation part"))?;
+        let per_token = |count: usize| count as f64 / tail.len().max(1) as f64;
+        let facts = TextFacts {
+            source: config.source.clone(),
+            num_files: corpus.files.len(),
+            num_characters: corpus.text.chars().count(),
+            num_bytes: corpus.text.len(),
+            vocab_size: tokenizer.vocab_size(),
+            train_tokens: train.len(),
+            validation_tokens: tail.len(),
+            bytes_per_token: per_token(validation_text.len()),
+            characters_per_token: per_token(validation_text.chars().count()),
+        };
+        let validation = train.last().into_iter().chain(&tail).copied().collect();
+        Ok(Self { tokenizer, train: train.into(), validation, facts })
+    }
+
+    /// Training batches as `config` wants them; their order follows from `seed`.
+    ///
+    /// # Errors
+    /// [`DataError::TooFewTokens`] if the training part does not fill one batch.
+    pub fn train_batches(&self, config: &TextConfig, seed: u64) -> Result<Arc<dyn TextBatches>, DataError> {
+        let (tokens, batch_size, seq_len) = (self.train.clone(), config.batch_size, config.seq_len);
+        Ok(match config.sampling {
+            Sampling::Contiguous => {
+                let offset_seed = config.random_offset.then_some(seed);
+                Arc::new(ContiguousWindows::training(tokens, batch_size, seq_len, offset_seed)?)
+            }
+            Sampling::Random => {
+                let batches = config.batches_per_epoch;
+                Arc::new(RandomWindows::new(tokens, batch_size, seq_len, batches, seed)?)
+            }
+        })
+    }
+
+    /// One pass over the validation part, the same every time, in which each of its tokens is a target once; whatever the
+    /// sampling, so that a score never depends on luck.
+    ///
+    /// # Errors
+    /// [`DataError::TooFewTokens`] if the validation part is empty.
+    pub fn validation_batches(&self, config: &TextConfig) -> Result<Arc<dyn TextBatches>, DataError> {
+        let (tokens, batch_size, seq_len) = (self.validation.clone(), config.batch_size, config.seq_len);
+        Ok(Arc::new(ContiguousWindows::validation(tokens, batch_size, seq_len)?))
+    }
+}
+
+/// Head and tail of `text`; the head has `1 - fraction` of the characters, rounded down.
+fn split(text: &str, fraction: f64) -> (&str, &str) {
+    let kept = (text.chars().count() as f64 * (1.0 - fraction)) as usize;
+    let at = text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at);
+    text.split_at(at)
+}
+
+/// Says in which part of the corpus an unknown character stands.
+fn in_part(error: DataError, part: &'static str) -> DataError {
+    match error {
+        DataError::UnknownCharacter { character, position, vocab_size, .. } => {
+            DataError::UnknownCharacter { character, position, part, vocab_size }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config_of(folder: &tempfile::TempDir, text: &str) -> TextConfig {
+        let path = folder.path().join("text.txt");
+        std::fs::write(&path, text).unwrap();
+        TextConfig {
+            source: path.to_str().unwrap().to_owned(),
+            validation_fraction: 0.25,
+            batch_size: 2,
+            seq_len: 3,
+            ..TextConfig::default()
+        }
+    }
+
+    #[test]
+    fn parts_join_without_a_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config_of(&folder, "aébaébaébaéb");
+        let data = TextData::load(&config).unwrap();
+        // 12 characters: 9 for training; then 3 for validation, after the last one of training.
+        assert_eq!(data.tokenizer.decode(&data.train), "aébaébaéb");
+        assert_eq!(data.tokenizer.decode(&data.validation), "baéb");
+        assert_eq!(data.facts.num_bytes, 16);
+        assert_eq!((data.facts.train_tokens, data.facts.validation_tokens), (9, 3));
+        assert_eq!(data.facts.characters_per_token, 1.0);
+        assert_eq!(data.facts.bytes_per_token, 4.0 / 3.0);
+        // ln 2 nats a token is one bit a token.
+        assert_eq!(data.facts.bits_per_character(std::f64::consts::LN_2), 1.0);
+        assert_eq!(data.facts.bits_per_byte(std::f64::consts::LN_2), 0.75);
+        assert_eq!(data.train_batches(&config, 0).unwrap().num_batches(), 1);
+        assert_eq!(data.validation_batches(&config).unwrap().num_targets(), 3);
+    }
+
+    #[test]
+    fn a_character_only_in_the_tail_is_said_or_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config_of(&folder, "aaaaaaaaaaaz");
+        let message = TextData::load(&config).unwrap_err().to_string();
+        assert!(message.contains("'z'") && message.contains("number 3 of the validation part"), "{message}");
+        config.tokenizer = toml::from_str("kind = \"char\"\nunknown = \"token\"").unwrap();
+        assert_eq!(*TextData::load(&config).unwrap().validation, [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn a_saved_tokenizer_gives_the_same_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config_of(&folder, &"one two three, one two three. ".repeat(20));
+        config.tokenizer = toml::from_str("kind = \"bpe\"\nvocab_size = 270").unwrap();
+        let data = TextData::load(&config).unwrap();
+        let path = folder.path().join("tokenizer.json");
+        data.tokenizer.save(&path).unwrap();
+        let again = TextData::load_with(&config, Tokenizer::load(&path).unwrap()).unwrap();
+        assert_eq!(again.validation, data.validation);
+        config.tokenizer = toml::from_str(&format!("kind = \"file\"\npath = {path:?}")).unwrap();
+        assert_eq!(TextData::load(&config).unwrap().facts, data.facts);
+    }
+
+    #[test]
+    fn impossible_settings_are_errors_not_panics() {
+        let config = TextConfig { validation_fraction: 0.0, ..TextConfig::default() };
+        assert!(matches!(TextData::load(&config), Err(DataError::Config { .. })));
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(TextData::load(&config_of(&folder, "a")), Err(DataError::TooFewTokens { .. })));
+        let config = config_of(&folder, "ab");
+        let data = TextData::load(&TextConfig {
+            validation_fraction: 0.5,
+            tokenizer: toml::from_str("kind = \"char\"\nunknown = \"token\"").unwrap(),
+            ..config.clone()
+        });
+        assert!(data.unwrap().train_batches(&config, 0).is_err());
+    }
+}

@@ -1,0 +1,323 @@
+//! From text to tokens and back: by character, by trained byte-level byte-pair encoding, or by any Hugging Face
+//! `tokenizer.json`.
+
+mod character;
+mod stream;
+mod subword;
+
+pub use character::CharTokenizer;
+pub use stream::StreamDecoder;
+pub use subword::SubwordTokenizer;
+
+use crate::{DataError, locate};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How text becomes tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum TokenizerConfig {
+    /// One token a character; the vocabulary is the characters of the training part.
+    Char(CharConfig),
+    /// Byte-level byte-pair encoding, trained on the training part; any text round-trips exactly.
+    Bpe(BpeConfig),
+    /// A tokenizer from a file: a Hugging Face `tokenizer.json`, or the `tokenizer.json` of an earlier run.
+    File(FileConfig),
+}
+
+impl Default for TokenizerConfig {
+    fn default() -> Self {
+        Self::Char(CharConfig::default())
+    }
+}
+
+impl TokenizerConfig {
+    /// Values that can never work, as for [`TextConfig::validate`](crate::text::TextConfig::validate).
+    pub fn validate(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Bpe(bpe) if bpe.vocab_size < BYTES => {
+                let message =
+                    format!("is {}; it must be at least {BYTES}, as every single byte is a token", bpe.vocab_size);
+                vec![("tokenizer.vocab_size", message)]
+            }
+            Self::File(file) if file.path.is_empty() => {
+                vec![("tokenizer.path", "is missing; give the path of a tokenizer.json".to_owned())]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The smallest byte-level vocabulary: one token for each byte.
+const BYTES: usize = 256;
+
+/// Settings of a character tokenizer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CharConfig {
+    /// What happens to a character that the training part does not have, in the validation part or in a prompt.
+    pub unknown: Unknown,
+}
+
+/// What a character tokenizer does with a character outside its vocabulary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// Refuse the text, naming the character and its place: nothing is replaced behind the user's back.
+    #[default]
+    Error,
+    /// Replace it by one extra token, the last of the vocabulary, which is printed as U+FFFD.
+    Token,
+}
+
+/// Settings of byte-pair encoding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BpeConfig {
+    /// Tokens in the vocabulary: the 256 bytes and the pairs merged in training. A short text may yield fewer.
+    pub vocab_size: usize,
+    /// How often a pair must occur in the training part to be merged.
+    pub min_frequency: u64,
+}
+
+impl Default for BpeConfig {
+    fn default() -> Self {
+        Self { vocab_size: 2000, min_frequency: 2 }
+    }
+}
+
+/// A tokenizer in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileConfig {
+    /// The file. Relative to the current directory, or beginning with `$KILN_DATA/`.
+    pub path: String,
+}
+
+/// A trained tokenizer.
+#[derive(Debug, Clone)]
+pub enum Tokenizer {
+    /// By character.
+    Char(CharTokenizer),
+    /// By byte-pair encoding or whatever else a Hugging Face `tokenizer.json` describes.
+    Subword(SubwordTokenizer),
+}
+
+impl Tokenizer {
+    /// Trains on `text`; or, for a tokenizer in a file, loads it. The same configuration and text give the same tokenizer.
+    ///
+    /// # Errors
+    /// [`DataError::Config`] for impossible settings; for a tokenizer in a file, as [`locate()`] and [`Tokenizer::load`].
+    pub fn train(config: &TokenizerConfig, text: &str) -> Result<Self, DataError> {
+        if let Some((key, message)) = config.validate().into_iter().next() {
+            return Err(DataError::Config { key, message });
+        }
+        match config {
+            TokenizerConfig::Char(char) => Ok(Self::Char(CharTokenizer::train(char, text))),
+            TokenizerConfig::Bpe(bpe) => Ok(Self::Subword(SubwordTokenizer::train(bpe, text)?)),
+            TokenizerConfig::File(file) => Self::load(&locate(&file.path)?),
+        }
+    }
+
+    /// The tokens of `text`. No special tokens are added at its ends.
+    ///
+    /// # Errors
+    /// [`DataError::UnknownCharacter`] by a character tokenizer that refuses unknown characters; [`DataError::Tokenizer`] from a
+    /// loaded tokenizer that cannot express the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        match self {
+            Self::Char(char) => char.encode(text),
+            Self::Subword(subword) => subword.encode(text),
+        }
+    }
+
+    /// The text of `tokens`. Bytes that form no character and, by a character tokenizer, tokens outside the vocabulary become
+    /// U+FFFD.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        match self {
+            Self::Char(char) => char.decode(tokens),
+            Self::Subword(subword) => subword.decode(tokens),
+        }
+    }
+
+    /// Every token is below this number: the size of an embedding table and of a model's output.
+    pub fn vocab_size(&self) -> usize {
+        match self {
+            Self::Char(char) => char.vocab_size(),
+            Self::Subword(subword) => subword.vocab_size(),
+        }
+    }
+
+    /// A decoder for tokens that come one at a time.
+    pub fn stream_decoder(&self) -> StreamDecoder<'_> {
+        StreamDecoder::new(self)
+    }
+
+    /// The content of the file that [`Tokenizer::save`] writes.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] when the `tokenizers` library cannot write what it holds.
+    pub fn to_json(&self) -> Result<String, DataError> {
+        match self {
+            Self::Char(char) => Ok(char.to_json()),
+            Self::Subword(subword) => subword.to_json(),
+        }
+    }
+
+    /// Writes the tokenizer to one JSON file, by way of a temporary neighbour, so that the file is never half written. A subword
+    /// tokenizer is written in the Hugging Face format.
+    ///
+    /// # Errors
+    /// [`DataError::Io`].
+    pub fn save(&self, path: &Path) -> Result<(), DataError> {
+        let json = self.to_json()?;
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        std::fs::write(&partial, json).map_err(DataError::writing(&partial))?;
+        std::fs::rename(&partial, path).map_err(DataError::writing(path))
+    }
+
+    /// Reads what [`Tokenizer::save`] wrote, or a Hugging Face `tokenizer.json`; which it is, the file says. Truncation and padding
+    /// that a Hugging Face file may ask for are left out: a corpus is never cut.
+    ///
+    /// # Errors
+    /// [`DataError::Io`], [`DataError::BadTokenizer`].
+    pub fn load(path: &Path) -> Result<Self, DataError> {
+        /// Just enough of either format to tell them apart.
+        #[derive(Deserialize)]
+        struct Probe {
+            kind: Option<String>,
+            model: Option<serde::de::IgnoredAny>,
+        }
+        let json = std::fs::read(path).map_err(DataError::reading(path))?;
+        let bad = |reason: String| DataError::BadTokenizer { path: path.to_owned(), reason };
+        let probe: Probe = serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))?;
+        match (probe.kind.as_deref(), probe.model) {
+            (Some(character::KIND), _) => CharTokenizer::from_json(&json).map(Self::Char).map_err(bad),
+            (None, Some(_)) => SubwordTokenizer::from_json(&json).map(Self::Subword).map_err(bad),
+            (Some(other), _) => Err(bad(format!("it says `kind`: {other:?}"))),
+            (None, None) => Err(bad("it has neither `kind` nor `model`".to_owned())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    const TEXT: &str = "The cat sat on the mat. The other cat sat on the other mat.\n\nThat's that, don't you see?\n";
+
+    static CHAR: LazyLock<Tokenizer> = LazyLock::new(|| Tokenizer::train(&TokenizerConfig::default(), TEXT).unwrap());
+    static BPE: LazyLock<Tokenizer> = LazyLock::new(|| {
+        let config = TokenizerConfig::Bpe(BpeConfig { vocab_size: 300, min_frequency: 2 });
+        Tokenizer::train(&config, TEXT).unwrap()
+    });
+
+    fn reloaded(tokenizer: &Tokenizer) -> Tokenizer {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        tokenizer.save(&path).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        Tokenizer::load(&path).unwrap()
+    }
+
+    fn streamed(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
+        let mut decoder = tokenizer.stream_decoder();
+        let mut text: String = tokens.iter().map(|token| decoder.push(*token)).collect();
+        text.push_str(&decoder.finish());
+        text
+    }
+
+    #[test]
+    fn bpe_merges_and_is_shorter_than_bytes() {
+        let tokens = BPE.encode(TEXT).unwrap();
+        assert!(tokens.len() * 2 < TEXT.len(), "{} tokens", tokens.len());
+        assert!(BPE.vocab_size() > 256 && BPE.vocab_size() <= 300);
+        assert!(tokens.iter().all(|token| (*token as usize) < BPE.vocab_size()));
+    }
+
+    #[test]
+    fn bpe_training_is_deterministic() {
+        let config = TokenizerConfig::Bpe(BpeConfig { vocab_size: 600, min_frequency: 2 });
+        let text = &crate::text::stories::text()[..100_000];
+        let json = |tokenizer: Tokenizer| match tokenizer {
+            Tokenizer::Subword(subword) => subword.to_json().unwrap(),
+            Tokenizer::Char(_) => unreachable!(),
+        };
+        let first = json(Tokenizer::train(&config, text).unwrap());
+        for _ in 0..5 {
+            assert_eq!(json(Tokenizer::train(&config, text).unwrap()), first);
+        }
+    }
+
+    #[test]
+    fn files_are_self_describing() {
+        for tokenizer in [&*CHAR, &*BPE] {
+            let loaded = reloaded(tokenizer);
+            assert_eq!(loaded.vocab_size(), tokenizer.vocab_size());
+            assert_eq!(loaded.encode(TEXT).unwrap(), tokenizer.encode(TEXT).unwrap());
+        }
+    }
+
+    #[test]
+    fn unreadable_tokenizers_are_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokenizer.json");
+        for json in [
+            "",
+            "{}",
+            "[1]",
+            "{\"kind\":\"word\"}",
+            "{\"kind\":\"char\"}",
+            "{\"kind\":\"char\",\"unknown\":\"error\",\"characters\":\"aba\"}",
+            "{\"model\":{\"type\":\"Nonsense\"}}",
+        ] {
+            std::fs::write(&path, json).unwrap();
+            let message = Tokenizer::load(&path).unwrap_err().to_string();
+            assert!(message.contains("tokenizer.json: not a tokenizer that can be read"), "{message}");
+        }
+    }
+
+    #[test]
+    fn streaming_never_prints_half_a_character() {
+        let text = "naïve 😀 日本";
+        let tokens = BPE.encode(text).unwrap();
+        assert!(tokens.len() > text.chars().count(), "the test wants characters of several tokens");
+        let mut decoder = BPE.stream_decoder();
+        let mut whole = String::new();
+        for token in tokens {
+            let piece = decoder.push(token);
+            assert!(!piece.contains('\u{FFFD}'));
+            whole.push_str(&piece);
+        }
+        assert_eq!(whole, text);
+        assert_eq!(decoder.finish(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn bpe_round_trips_any_text(text in any::<String>()) {
+            let tokens = BPE.encode(&text).unwrap();
+            prop_assert_eq!(BPE.decode(&tokens), text.clone());
+            prop_assert_eq!(streamed(&BPE, &tokens), text);
+        }
+
+        #[test]
+        fn char_round_trips_its_alphabet(picks in proptest::collection::vec(0..TEXT.len(), 0..200)) {
+            let text: String = picks.into_iter().map(|at| char::from(TEXT.as_bytes()[at])).collect();
+            let tokens = CHAR.encode(&text).unwrap();
+            prop_assert_eq!(CHAR.decode(&tokens), text.clone());
+            prop_assert_eq!(streamed(&CHAR, &tokens), text);
+        }
+
+        /// What a model samples need not be text at all: both decoders agree on what it is then.
+        #[test]
+        fn streaming_agrees_with_decoding_at_once(tokens in proptest::collection::vec(0u32..310, 0..60)) {
+            prop_assert_eq!(streamed(&BPE, &tokens), BPE.decode(&tokens));
+            prop_assert_eq!(streamed(&CHAR, &tokens), CHAR.decode(&tokens));
+        }
+    }
+}

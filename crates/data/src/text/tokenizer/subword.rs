@@ -1,0 +1,245 @@
+use super::BpeConfig;
+use crate::DataError;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokenizers::models::bpe::{BPE, BpeTrainer};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{
+    DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
+};
+
+/// A text is encoded in pieces of about this many bytes, in parallel: small enough to share out a text of a megabyte, large
+/// enough that a piece's fixed cost does not show.
+const PIECE: usize = 16 * 1024;
+
+/// Token numbers from here on are taken for damage: tables and models are as large as the largest number.
+const LARGEST_VOCABULARY: u32 = 1 << 24;
+
+/// A tokenizer of the Hugging Face `tokenizers` crate: trained here as byte-level byte-pair encoding, or loaded from a
+/// `tokenizer.json` of any kind. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct SubwordTokenizer {
+    inner: Arc<tokenizers::Tokenizer>,
+    /// Token → its bytes, for byte-level decoders; other decoders look at neighbouring tokens and have no such table.
+    bytes: Option<Arc<[Box<[u8]>]>>,
+    vocab_size: usize,
+    /// Whether text cut by [`pieces`] gives the same tokens as the whole.
+    separable: bool,
+}
+
+impl SubwordTokenizer {
+    /// Learns merges from `text`, with the word boundaries of GPT-2 and all 256 bytes in the vocabulary, so that any text can be
+    /// expressed. Deterministic.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] if the library refuses, which it has no reason to.
+    pub fn train(config: &BpeConfig, text: &str) -> Result<Self, DataError> {
+        let refused = |error: tokenizers::Error| DataError::Tokenizer { action: "train", reason: error.to_string() };
+        let byte_level = || ByteLevel::new(false, false, true);
+        let mut tokenizer =
+            TokenizerBuilder::<BPE, NormalizerWrapper, ByteLevel, PostProcessorWrapper, ByteLevel>::new()
+                .with_model(BPE::default())
+                .with_pre_tokenizer(Some(byte_level()))
+                .with_decoder(Some(byte_level()))
+                .build()
+                .map_err(refused)?;
+        let mut trainer = BpeTrainer::builder()
+            .show_progress(false)
+            .vocab_size(config.vocab_size)
+            .min_frequency(config.min_frequency)
+            .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
+            .build();
+        tokenizer.train(&mut trainer, pieces(text, PIECE)).map_err(refused)?;
+        Ok(Self::new(tokenizer.into()))
+    }
+
+    fn new(mut inner: tokenizers::Tokenizer) -> Self {
+        // A corpus is neither cut nor padded, whatever a loaded file says; without parameters nothing can be refused.
+        let _ = inner.with_truncation(None);
+        inner.with_padding(None);
+        let vocabulary = inner.get_vocab(true);
+        let vocab_size = vocabulary.values().max().map_or(0, |largest| *largest as usize + 1);
+        let bytes = match inner.get_decoder() {
+            Some(DecoderWrapper::ByteLevel(_)) => Some(byte_table(&vocabulary, vocab_size)),
+            _ => None,
+        };
+        Self { separable: is_separable(&inner), bytes, vocab_size, inner: Arc::new(inner) }
+    }
+
+    /// See [`Tokenizer::vocab_size`](super::Tokenizer::vocab_size): one more than the largest token, where tokens have gaps.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// The library's own tokenizer, for what this type does not offer (special tokens, offsets, pairs).
+    pub fn inner(&self) -> &tokenizers::Tokenizer {
+        &self.inner
+    }
+
+    /// See [`Tokenizer::encode`](super::Tokenizer::encode). Long texts are encoded in parallel where that gives the same tokens,
+    /// which is so for every tokenizer trained here and for those of GPT-2's kind.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
+        let refused = |error: tokenizers::Error| DataError::Tokenizer { action: "encode", reason: error.to_string() };
+        if text.len() <= PIECE || !self.separable {
+            let encoding = self.inner.encode_fast(text, false).map_err(refused)?;
+            return Ok(encoding.get_ids().to_vec());
+        }
+        let mut tokens = Vec::with_capacity(text.len() / 3);
+        let all: Vec<&str> = pieces(text, PIECE).collect();
+        // A group at a time, as the library's encodings take a hundred times the memory of the tokens in them.
+        for group in all.chunks(256) {
+            for encoding in self.inner.encode_batch_fast(group.to_vec(), false).map_err(refused)? {
+                tokens.extend_from_slice(encoding.get_ids());
+            }
+        }
+        Ok(tokens)
+    }
+
+    /// See [`Tokenizer::decode`](super::Tokenizer::decode). Special tokens are printed too.
+    pub fn decode(&self, tokens: &[u32]) -> String {
+        match &self.bytes {
+            Some(table) => {
+                let bytes: Vec<u8> = tokens.iter().flat_map(|token| bytes_of(table, *token)).copied().collect();
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            None => self.inner.decode(tokens, false).unwrap_or_default(),
+        }
+    }
+
+    /// The bytes of one token, for byte-level decoders; `None` where a token has no bytes of its own.
+    pub(super) fn token_bytes(&self, token: u32) -> Option<&[u8]> {
+        self.bytes.as_ref().map(|table| bytes_of(table, token))
+    }
+
+    pub(super) fn to_json(&self) -> Result<String, DataError> {
+        self.inner
+            .to_string(false)
+            .map_err(|error| DataError::Tokenizer { action: "be written", reason: error.to_string() })
+    }
+
+    pub(super) fn from_json(json: &[u8]) -> Result<Self, String> {
+        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+        match inner.get_vocab(true).values().max() {
+            Some(largest) if *largest >= LARGEST_VOCABULARY => Err(format!("it numbers a token {largest}")),
+            _ => Ok(Self::new(inner)),
+        }
+    }
+}
+
+/// The bytes of `token`; none outside the vocabulary, as the library has it.
+fn bytes_of(table: &[Box<[u8]>], token: u32) -> &[u8] {
+    table.get(token as usize).map_or(&[], |bytes| bytes)
+}
+
+/// Token → bytes, by GPT-2's mapping of bytes to printable characters. A token with any other character in it stands for its
+/// own text, as in the library's decoder.
+fn byte_table(vocabulary: &HashMap<String, u32>, vocab_size: usize) -> Arc<[Box<[u8]>]> {
+    let byte_of = byte_characters();
+    let mut table = vec![Box::from([]); vocab_size];
+    for (text, token) in vocabulary {
+        let mapped: Option<Box<[u8]>> = text.chars().map(|character| byte_of.get(&character).copied()).collect();
+        table[*token as usize] = mapped.unwrap_or_else(|| text.as_bytes().into());
+    }
+    table.into()
+}
+
+/// GPT-2's mapping, backwards: printable Latin-1 characters stand for their own byte, and the other bytes are numbered from
+/// U+0100 on.
+fn byte_characters() -> HashMap<char, u8> {
+    let mut others = 0x100u32..;
+    (0..=255u8)
+        .filter_map(|byte| {
+            let itself = matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF);
+            let code = if itself { Some(u32::from(byte)) } else { others.next() };
+            Some((code.and_then(char::from_u32)?, byte))
+        })
+        .collect()
+}
+
+/// Cuts `text` into pieces of at least `size` bytes (the last may be shorter), each beginning with the first white space
+/// after a character that is none.
+///
+/// GPT-2's pattern always ends a word there: no word of it goes on from another character into white space, and none looks
+/// back. So the words of the pieces are the words of the text.
+fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> + Send {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut before = None;
+        let from = rest.floor_char_boundary(size.saturating_sub(1));
+        let cut = rest[from..]
+            .char_indices()
+            .find(|(_, character)| {
+                let word_ended =
+                    before.is_some_and(|before: char| !before.is_whitespace()) && character.is_whitespace();
+                before = Some(*character);
+                word_ended
+            })
+            .map_or(rest.len(), |(at, _)| from + at);
+        let (piece, after) = rest.split_at(cut);
+        rest = after;
+        Some(piece)
+    })
+}
+
+/// Whether the tokens of a text are the tokens of its [`pieces`], one after another.
+fn is_separable(tokenizer: &tokenizers::Tokenizer) -> bool {
+    let words_of_gpt2 = match tokenizer.get_pre_tokenizer() {
+        Some(PreTokenizerWrapper::ByteLevel(byte_level)) => byte_level.use_regex && !byte_level.add_prefix_space,
+        _ => false,
+    };
+    let added_tokens_stay_whole = tokenizer.get_added_tokens_decoder().values().all(|token| {
+        let looks_around = token.lstrip || token.rstrip || token.single_word;
+        !looks_around && !token.content.contains(char::is_whitespace)
+    });
+    // Dropout would draw other random numbers.
+    let by_pairs = matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if bpe.dropout.is_none());
+    words_of_gpt2 && added_tokens_stay_whole && by_pairs && tokenizer.get_normalizer().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn trained(text: &str) -> SubwordTokenizer {
+        let config = BpeConfig { vocab_size: 400, min_frequency: 2 };
+        SubwordTokenizer::train(&config, text).unwrap()
+    }
+
+    #[test]
+    fn decoding_agrees_with_the_library() {
+        let tokenizer = trained("one two, one two; naïve naïve café 日本 日本");
+        assert!(tokenizer.separable && tokenizer.bytes.is_some());
+        for token in 0..tokenizer.vocab_size() as u32 + 2 {
+            let tokens = [token, 65, token];
+            assert_eq!(tokenizer.decode(&tokens), tokenizer.inner.decode(&tokens, false).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_long_text_in_pieces_gives_the_same_tokens() {
+        let text = crate::text::stories::text();
+        let tokenizer = trained(&text[..50_000]);
+        let sample = &text[..200_000];
+        let whole = tokenizer.inner.encode_fast(sample, false).unwrap();
+        assert_eq!(tokenizer.encode(sample).unwrap(), whole.get_ids());
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_change_no_token(text in "[a-c\u{e9} \n\t'!1\u{a0}]{0,60}", size in 1usize..10) {
+            let cut: Vec<&str> = pieces(&text, size).collect();
+            prop_assert_eq!(cut.concat(), text.clone());
+            let tokenizer = trained("ab abc a b c ab's 11 !!");
+            let separately: Vec<u32> = cut
+                .iter()
+                .flat_map(|piece| tokenizer.inner.encode_fast(*piece, false).unwrap().get_ids().to_vec())
+                .collect();
+            let whole = tokenizer.inner.encode_fast(text.as_str(), false).unwrap();
+            prop_assert_eq!(separately, whole.get_ids());
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Building blocks that several model families share and that have to be fast.
+//!
+//! Every block has one signature over `B: Backend`. Behind it is a portable path in plain tensor operations, and with
+//! the features `ndarray` and `flex` hand-tuned kernels that the CPU backends of these names take by themselves (see
+//! [`cpu`]). Both paths give the same values and gradients up to rounding.
+
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub mod cpu;
+pub mod embedding;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod indices;
+pub mod loss;
+pub mod projection;
+pub mod recurrent;
+pub mod sampling;
+pub mod update;

@@ -1,0 +1,159 @@
+//! Weights from and for PyTorch.
+//!
+//! Layouts are PyTorch's and need no change; names are turned into PyTorch's and back. What [`save`] writes loads there with
+//! `model.load_state_dict(safetensors.torch.load_file(path))` into
+//!
+//! ```python
+//! class LanguageModel(nn.Module):
+//!     def __init__(self, vocab_size, embedding_size, hidden_size, num_layers):
+//!         super().__init__()
+//!         self.embedding = nn.Embedding(vocab_size, embedding_size)
+//!         self.rnn = nn.LSTM(embedding_size, hidden_size, num_layers, batch_first=True)  # or nn.GRU, nn.RNN
+//!         self.output = nn.Linear(hidden_size, vocab_size)
+//! ```
+//!
+//! (With tied weights, give `strict=False` there and tie after loading.)
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use burn::{
+    module::ParamId,
+    tensor::{TensorData, backend::Backend},
+};
+use burn_store::{KeyRemapper, ModuleSnapshot, ModuleStore, PytorchStore, SafetensorsStore, TensorSnapshot};
+use layers::recurrent::state_dict;
+
+use crate::language_model::LanguageModel;
+
+/// Tensors by name, as PyTorch's `state_dict()` gives them.
+pub type StateDict = BTreeMap<String, TensorData>;
+
+/// Why weights cannot be read, used or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PretrainedError {
+    /// The file cannot be read or written, or is in neither of the two formats.
+    #[error("{}: {message}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        message: String,
+    },
+    /// The tensors are not those of this model: each name that is missing, unknown or of another shape.
+    #[error("the weights do not fit this model: {}", .0.join("; "))]
+    Mismatch(Vec<String>),
+}
+
+/// Other names that PyTorch programs give to the parts: `DataParallel`'s prefix, and those of `word_language_model`.
+const ALIASES: [(&str, &str); 3] = [(r"^module\.", ""), (r"^encoder\.", "embedding."), (r"^decoder\.", "output.")];
+
+/// Loads a PyTorch `state_dict` (`.pt`, `.pth`) or a `.safetensors` file into `model`, as [`load_state_dict`] does.
+///
+/// # Errors
+/// [`PretrainedError::File`] when the file cannot be read, and those of [`load_state_dict`].
+pub fn load<B: Backend>(model: &mut LanguageModel<B>, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
+    load_state_dict(model, read(path.as_ref())?)
+}
+
+/// Puts the tensors of a PyTorch `state_dict` into `model`.
+///
+/// They are called `embedding.weight`, `rnn.weight_ih_l0`, …, `output.weight` and `output.bias`; `encoder` and `decoder` in
+/// place of `embedding` and `output` are understood, and so is a `module.` before everything. A model with tied weights
+/// does not need `output.weight`, and refuses one that is not the embedding. Values of another float type are converted.
+///
+/// # Errors
+/// [`PretrainedError::Mismatch`] with every name that is missing, unknown or of another shape; `model` is then as it was.
+pub fn load_state_dict<B: Backend>(model: &mut LanguageModel<B>, tensors: StateDict) -> Result<(), PretrainedError> {
+    let mut tensors: BTreeMap<String, TensorSnapshot> =
+        rename::<B>(tensors).into_iter().map(|snapshot| (snapshot.full_path(), snapshot)).collect();
+    let mut problems = Vec::new();
+    if model.output.weight.is_none()
+        && let Some(weight) = tensors.remove("output.weight")
+        && let Some(embedding) = tensors.get("embedding.weight")
+        && weight.to_data().ok() != embedding.to_data().ok()
+    {
+        let message = "output.weight is not embedding.weight, though this model ties them";
+        problems.push(message.to_string());
+    }
+
+    let own = model.collect(None, None, false);
+    for own in &own {
+        let name = own.full_path();
+        match tensors.get(&name) {
+            None => problems.push(format!("{name} is missing")),
+            Some(found) if found.shape != own.shape => {
+                problems.push(format!("{name} should be {:?}, found {:?}", own.shape.to_vec(), found.shape.to_vec()))
+            }
+            Some(_) => {}
+        }
+    }
+    let unknown = tensors.keys().filter(|name| own.iter().all(|own| own.full_path() != **name));
+    problems.extend(unknown.map(|name| format!("{name} is not in the model")));
+    if !problems.is_empty() {
+        return Err(PretrainedError::Mismatch(problems));
+    }
+
+    let result = model.apply(tensors.into_values().collect(), None, None, false);
+    let errors: Vec<String> = result.errors.iter().map(ToString::to_string).collect();
+    if errors.is_empty() { Ok(()) } else { Err(PretrainedError::Mismatch(errors)) }
+}
+
+/// Writes the weights of `model` as a safetensors file that PyTorch loads, replacing an existing one.
+///
+/// # Errors
+/// [`PretrainedError::File`] when it cannot be written.
+pub fn save<B: Backend>(model: &LanguageModel<B>, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
+    let path = path.as_ref();
+    let mut store = SafetensorsStore::from_file(path).overwrite(true).remap(remapper(&state_dict::TO_PYTORCH));
+    model.save_into(&mut store).map_err(|error| file_error(path, error))
+}
+
+fn read(path: &Path) -> Result<StateDict, PretrainedError> {
+    let is_safetensors = path.extension().is_some_and(|ext| ext == "safetensors");
+    if is_safetensors {
+        let store = SafetensorsStore::from_file(path).map_indices_contiguous(false);
+        read_store(store, path)
+    } else {
+        let store = PytorchStore::from_file(path).map_indices_contiguous(false);
+        read_store(store, path)
+    }
+}
+
+fn read_store<S: ModuleStore>(mut store: S, path: &Path) -> Result<StateDict, PretrainedError> {
+    let snapshots = store.get_all_snapshots().map_err(|error| file_error(path, error))?;
+    snapshots
+        .iter()
+        .map(|(name, snapshot)| match snapshot.to_data() {
+            Ok(data) => Ok((name.clone(), data)),
+            Err(error) => Err(file_error(path, format!("{name}: {error}"))),
+        })
+        .collect()
+}
+
+/// The tensors under our names and in the float type of the backend: a load keeps the type that it finds, and not every
+/// backend computes in every type.
+fn rename<B: Backend>(tensors: StateDict) -> Vec<TensorSnapshot> {
+    let snapshots = tensors
+        .into_iter()
+        .map(|(name, data)| {
+            let stack = name.split('.').map(str::to_string).collect();
+            let data = data.convert::<B::FloatElem>();
+            TensorSnapshot::from_data(data, stack, Vec::new(), ParamId::new())
+        })
+        .collect();
+    let names = remapper(&[&ALIASES[..], &state_dict::FROM_PYTORCH].concat());
+    names.remap(snapshots).0
+}
+
+/// # Panics
+/// When a pattern is no regular expression; they are all constants.
+fn remapper(patterns: &[(&str, &str)]) -> KeyRemapper {
+    KeyRemapper::from_patterns(patterns.to_vec()).expect("constant patterns are valid")
+}
+
+fn file_error(path: &Path, message: impl std::fmt::Display) -> PretrainedError {
+    PretrainedError::File { path: path.to_path_buf(), message: message.to_string() }
+}

@@ -1,0 +1,76 @@
+//! burn's own training traits for the language model, so that it also runs under burn's learner
+//! (`burn::train::SupervisedTraining`). See `examples/burn-learner`.
+//!
+//! burn's learner has no place for carried state, so each window begins with an empty one.
+
+use burn::{
+    data::dataloader::batcher::Batcher,
+    tensor::{
+        Int, Tensor, TensorData,
+        backend::{AutodiffBackend, Backend},
+    },
+    train::{InferenceStep, SequenceOutput, TrainOutput, TrainStep},
+};
+use data::text::windows::{IGNORE_TARGET, TextBatch};
+use layers::loss::{CrossEntropy, cross_entropy};
+
+use crate::language_model::LanguageModel;
+
+/// A batch of windows on the device.
+///
+/// # Shapes
+/// Both are `[batch, time]`.
+#[derive(Clone, Debug)]
+pub struct LanguageModelBatch<B: Backend> {
+    /// Tokens to read.
+    pub inputs: Tensor<B, 2, Int>,
+    /// The token after each, or -100 where nothing is to be predicted.
+    pub targets: Tensor<B, 2, Int>,
+}
+
+/// Puts windows of equal length, one row or several each, into one batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LanguageModelBatcher;
+
+impl<B: Backend> Batcher<B, TextBatch, LanguageModelBatch<B>> for LanguageModelBatcher {
+    /// # Panics
+    /// When `items` is empty or the windows differ in length.
+    fn batch(&self, items: Vec<TextBatch>, device: &B::Device) -> LanguageModelBatch<B> {
+        let rows = |data: &dyn Fn(TextBatch) -> Vec<i32>| {
+            let rows = items.iter().map(|window| {
+                let shape = [window.batch_size, window.seq_len];
+                Tensor::from_data(TensorData::new(data(window.clone()), shape), device)
+            });
+            Tensor::cat(rows.collect(), 0)
+        };
+        LanguageModelBatch { inputs: rows(&|window| window.inputs), targets: rows(&|window| window.targets) }
+    }
+}
+
+/// Logits, and the mean loss over the targets that count.
+fn predict<B: Backend>(model: &LanguageModel<B>, batch: LanguageModelBatch<B>) -> SequenceOutput<B> {
+    let (logits, _) = model.forward(batch.inputs, None);
+    let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
+    let targets = batch.targets.clone().flatten(0, 1);
+    let loss = cross_entropy(logits.clone().flatten(0, 1), targets, &options);
+    SequenceOutput::new(loss, logits, None, batch.targets)
+}
+
+impl<B: AutodiffBackend> TrainStep for LanguageModel<B> {
+    type Input = LanguageModelBatch<B>;
+    type Output = SequenceOutput<B>;
+
+    fn step(&self, batch: Self::Input) -> TrainOutput<Self::Output> {
+        let output = predict(self, batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+}
+
+impl<B: Backend> InferenceStep for LanguageModel<B> {
+    type Input = LanguageModelBatch<B>;
+    type Output = SequenceOutput<B>;
+
+    fn step(&self, batch: Self::Input) -> Self::Output {
+        predict(self, batch)
+    }
+}

@@ -1,0 +1,421 @@
+//! The command line. Raw flags only: what they mean together is decided once, by the command.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    backend::{BackendKind, DeviceRequest},
+    config::Override,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  train --config configs/quickstart.toml
+      Train. Everything about the run goes to runs/<name>/, its report to runs/<name>/report.html.
+  train --config configs/quickstart.toml --set optimizer.learning_rate=0.001 --name faster
+      The same with one value changed, as a run of its own.
+  train --config configs/quickstart.toml --resume
+      Go on where the run stopped.
+  train generate --run quickstart --prompt \"Once upon a time\"
+      Use the trained model.
+
+  `train list` shows what can be trained, `train config --config FILE` every key with its meaning.";
+
+/// Trains the models of deep learning from one config file, on any GPU or on the CPU.
+#[derive(Debug, Parser)]
+#[command(
+    name = "train",
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    arg_required_else_help = true,
+    subcommand_help_heading = "Beside training",
+    override_usage = "train --config FILE [OPTIONS]\n       train COMMAND [OPTIONS]"
+)]
+pub struct Cli {
+    /// What to do other than train.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Training needs no subcommand.
+    #[command(flatten)]
+    pub train: TrainArgs,
+}
+
+/// What to do other than train.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Score a trained model on its validation data
+    Eval(EvalArgs),
+    /// Let a trained model write (or draw)
+    Generate(GenerateArgs),
+    /// List the jobs and their configs
+    List,
+    /// Show backends, devices and versions
+    Info,
+    /// Print a config with all its defaults and what each key means, or its JSON schema for editors
+    Config(ConfigArgs),
+    /// Write a run's report.html again and print its table
+    Report(ReportArgs),
+}
+
+/// `train --config FILE`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// The config file of the run, such as configs/quickstart.toml
+    #[arg(short, long, value_name = "FILE", required_unless_present = "resume")]
+    pub config: Option<PathBuf>,
+
+    /// Change one value of the config, typed as in the file; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Override>,
+
+    /// Name of the run, and of its folder below runs/ [default: the config file's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+
+    /// Go on with a run from its last complete checkpoint: RUN, or else the run that --name or the config names
+    #[arg(long, value_name = "RUN", help_heading = "Where to start from")]
+    pub resume: Option<Option<String>>,
+
+    /// Start a new run from the weights of another run, or of a .safetensors file
+    #[arg(long, value_name = "RUN|FILE", conflicts_with = "resume", help_heading = "Where to start from")]
+    pub init_from: Option<String>,
+
+    /// Seed of everything random (training.seed)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Stop after N optimiser steps (training.max_steps)
+    #[arg(long, value_name = "N")]
+    pub max_steps: Option<u64>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+
+    /// A few steps of training, validation and checkpoint, to see that everything works
+    #[arg(long, help_heading = "Trying out")]
+    pub fast_dev_run: bool,
+
+    /// Train on the first N batches only, over and over: a model that cannot learn these learns nothing
+    #[arg(long, value_name = "N", help_heading = "Trying out")]
+    pub overfit_batches: Option<u64>,
+
+    /// Print nothing but errors
+    #[arg(short, long, conflicts_with = "tui", help_heading = "Progress")]
+    pub quiet: bool,
+
+    /// Show progress in a full-screen view (on a terminal only) [default: plain lines]
+    #[arg(long, help_heading = "Progress")]
+    pub tui: bool,
+}
+
+/// How a run shows its progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Lines of text.
+    Plain,
+    /// Nothing.
+    Quiet,
+    /// A full-screen view.
+    Tui,
+}
+
+impl TrainArgs {
+    /// `--set` in the order given, then the other flags that stand for a key of the config.
+    pub fn overrides(&self) -> Vec<Override> {
+        let number = |flag: &str, key: &str, value: Option<u64>| value.map(|value| Override::flag(flag, key, value));
+        let text =
+            |flag: &str, key: &str, value: Option<String>| value.map(|value| Override::text_flag(flag, key, &value));
+        let flags = [
+            text("--name", "name", self.name.clone()),
+            text("--backend", "backend", self.device.backend.map(|backend| backend.to_string())),
+            text("--device", "device", self.device.device.map(|device| device.to_string())),
+            number("--seed", "training.seed", self.seed),
+            number("--max-steps", "training.max_steps", self.max_steps),
+            number("--overfit-batches", "training.overfit_batches", self.overfit_batches),
+        ];
+        self.set.iter().cloned().chain(flags.into_iter().flatten()).collect()
+    }
+
+    /// How to show progress.
+    pub fn progress(&self) -> Progress {
+        match (self.quiet, self.tui) {
+            (true, _) => Progress::Quiet,
+            (_, true) => Progress::Tui,
+            _ => Progress::Plain,
+        }
+    }
+}
+
+/// Where to compute.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Where to compute")]
+pub struct DeviceArgs {
+    /// Backend, of those compiled in [default: the fastest; `train info` shows them]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub backend: Option<BackendKind>,
+
+    /// Device: cpu, gpu, gpu:1, cuda:0, discrete:0, integrated:0 or virtual:0 [default: the backend's best]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceRequest>,
+}
+
+/// A trained run and which of its checkpoints.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The run: its name below runs/, or the path of its folder
+    #[arg(long, value_name = "RUN")]
+    pub run: String,
+
+    /// Which weights: best, last or step-N
+    #[arg(long, value_name = "WHICH", default_value = "best")]
+    pub checkpoint: CheckpointRequest,
+}
+
+/// Which checkpoint of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointRequest {
+    /// The best by the monitored metric.
+    Best,
+    /// The newest.
+    Last,
+    /// That of one optimiser step.
+    Step(u64),
+}
+
+impl fmt::Display for CheckpointRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Best => write!(f, "best"),
+            Self::Last => write!(f, "last"),
+            Self::Step(step) => write!(f, "step-{step}"),
+        }
+    }
+}
+
+impl FromStr for CheckpointRequest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "best" => Ok(Self::Best),
+            "last" => Ok(Self::Last),
+            _ => text
+                .strip_prefix("step-")
+                .and_then(|step| step.parse().ok())
+                .map(Self::Step)
+                .ok_or_else(|| "expected best, last or step-N, for example step-2000".into()),
+        }
+    }
+}
+
+/// `train eval`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  train eval --run quickstart --checkpoint last")]
+pub struct EvalArgs {
+    /// The trained model.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Change one value of the run's config, for example another data.source; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Override>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `train generate`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  train generate --run quickstart --prompt \"Once upon a time\" --tokens 300 --temperature 0.7"
+)]
+pub struct GenerateArgs {
+    /// The trained model.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Text to go on from
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub prompt: String,
+
+    /// How many tokens to add
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub tokens: usize,
+
+    /// Below 1 the text gets safer, above 1 wilder; 0 always takes the likeliest token
+    #[arg(long, value_name = "X", default_value_t = 0.8, value_parser = at_least_zero, help_heading = "Sampling")]
+    pub temperature: f64,
+
+    /// Choose among the K likeliest tokens only
+    #[arg(long, value_name = "K", value_parser = count, help_heading = "Sampling")]
+    pub top_k: Option<usize>,
+
+    /// Choose among the likeliest tokens that together have probability P
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "Sampling")]
+    pub top_p: Option<f64>,
+
+    /// Above 1: tokens that have been used get less likely
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, help_heading = "Sampling")]
+    pub repetition_penalty: f64,
+
+    /// Seed of the sampling: the same seed gives the same text
+    #[arg(long, value_name = "N", default_value_t = 42, help_heading = "Sampling")]
+    pub seed: u64,
+
+    /// How many samples
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
+    pub n: usize,
+
+    /// File to write pictures to
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or_else(|| "expected a number".into())
+}
+
+fn at_least_zero(text: &str) -> Result<f64, String> {
+    let number = number(text)?;
+    if number >= 0.0 { Ok(number) } else { Err("must be at least 0".into()) }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    let number = number(text)?;
+    if number > 0.0 { Ok(number) } else { Err("must be above 0".into()) }
+}
+
+fn probability(text: &str) -> Result<f64, String> {
+    let number = number(text)?;
+    if number > 0.0 && number <= 1.0 { Ok(number) } else { Err("must be above 0 and at most 1".into()) }
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|&count| count > 0).ok_or_else(|| "must be a whole number of at least 1".into())
+}
+
+/// `train config`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  train config --config configs/quickstart.toml --set model.hidden_size=256
+      The config as the run would see it, every key explained.
+  train config --schema language-model > schema.json
+      The JSON schema of a job's configs, for completion in an editor.")]
+pub struct ConfigArgs {
+    /// The config file to print
+    #[arg(short, long, value_name = "FILE", required_unless_present = "schema")]
+    pub config: Option<PathBuf>,
+
+    /// Change one value; may be given many times
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "schema")]
+    pub set: Vec<Override>,
+
+    /// Print the JSON schema of JOB's configs instead; without JOB, of all jobs'
+    #[arg(long, value_name = "JOB", conflicts_with = "config")]
+    pub schema: Option<Option<String>>,
+}
+
+/// `train report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The run: its name below runs/, or the path of its folder
+    #[arg(long, value_name = "RUN")]
+    pub run: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("train").chain(line.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn training_needs_no_subcommand() {
+        let cli = parse("--config x --set a=b --set c.d=1 --resume").unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.train.config, Some("x".into()));
+        assert_eq!(cli.train.set, ["a=b".parse().unwrap(), "c.d=1".parse().unwrap()]);
+        assert_eq!(cli.train.resume, Some(None));
+    }
+
+    #[test]
+    fn resume_takes_a_run_or_none_and_never_the_next_flag() {
+        assert_eq!(parse("--resume --config x --quiet").unwrap().train.resume, Some(None));
+        assert_eq!(parse("--config x --resume --name y").unwrap().train.name, Some("y".into()));
+        assert_eq!(parse("--resume=a").unwrap().train.resume, Some(Some("a".into())));
+        assert_eq!(parse("--resume runs/a").unwrap().train.resume, Some(Some("runs/a".into())));
+        assert_eq!(parse("--config x").unwrap().train.resume, None);
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_refused() {
+        for line in [
+            "",
+            "--set a=1",
+            "--config x --quiet --tui",
+            "--config x --resume a --init-from b",
+            "--config x eval --run a",
+            "--config x --set a",
+            "--config x --set =1",
+            "--config x --set a=",
+            "eval",
+            "generate --run a --top-p 0",
+            "generate --run a --top-k 0",
+            "generate --run a --temperature -1",
+            "eval --run a --checkpoint newest",
+            "config",
+            "config --config x --schema",
+            "config --schema --set a=1",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn subcommands_parse() {
+        let Some(Command::Generate(args)) =
+            parse("generate --run a --prompt Once --top-k 5 --checkpoint step-20").unwrap().command
+        else {
+            panic!("not generate")
+        };
+        assert_eq!((args.run.run.as_str(), args.prompt.as_str(), args.top_k), ("a", "Once", Some(5)));
+        assert_eq!(args.run.checkpoint, CheckpointRequest::Step(20));
+        assert!(
+            matches!(parse("config --schema").unwrap().command, Some(Command::Config(args)) if args.schema == Some(None))
+        );
+        for line in ["list", "info", "report --run a", "eval --run a --set data.source=x", "config -c x --set a=1"] {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_that_stand_for_keys_come_after_set() {
+        let cli =
+            parse("--config x --max-steps 5 --set training.max_steps=9 --seed 7 --device gpu:1 --name 7").unwrap();
+        let expected = [
+            "training.max_steps=9".parse().unwrap(),
+            Override::text_flag("--name", "name", "7"),
+            Override::text_flag("--device", "device", "gpu:1"),
+            Override::flag("--seed", "training.seed", 7),
+            Override::flag("--max-steps", "training.max_steps", 5),
+        ];
+        assert_eq!(cli.train.overrides(), expected);
+    }
+}

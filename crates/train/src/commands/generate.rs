@@ -1,0 +1,91 @@
+//! `train generate`: lets a trained model make something new.
+
+use std::{io::Write, path::Path};
+
+use burn::tensor::backend::AutodiffBackend;
+use training_loop::{
+    error::{TaskError, TrainError},
+    fit::read_weights,
+    job::{GenerateRequest, Generated, Job, Trained},
+};
+
+use super::runs;
+use crate::{
+    backend::{self, WithBackend},
+    cli::GenerateArgs,
+    config::{self, ConfigSource, peek_job},
+    experiment::ExperimentOf,
+    failure::Failure,
+    jobs,
+};
+
+/// Runs the command.
+pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<(), Failure> {
+    let located = runs::locate(&args.run.run)?;
+    let source = ConfigSource::file(&located.run.join("config.toml"))?;
+    let name = peek_job(&source, &[], &jobs::names())?;
+    match jobs::find(&name) {
+        Some(job) => job.generate(args, &located.run, out),
+        None => Err(Failure::user(format!("there is no job \"{name}\""))),
+    }
+}
+
+/// Generates with a job.
+pub fn job<J: Job>(args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let source = ConfigSource::file(&run.join("config.toml"))?;
+    let experiment = config::load::<ExperimentOf<J>>(&source, &[])?.config;
+    let checkpoint = runs::chosen(run, args.run.checkpoint)?;
+    let choice = runs::choose_backend(&args.device, &experiment)?;
+    let request = GenerateRequest {
+        prompt: args.prompt.clone(),
+        tokens: args.tokens,
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        repetition_penalty: args.repetition_penalty,
+        seed: args.seed,
+        count: args.n,
+        out: args.out.clone(),
+    };
+    backend::dispatch(&choice, Generation::<J> { experiment: &experiment, run, checkpoint: &checkpoint, request, out })?
+}
+
+struct Generation<'a, J: Job> {
+    experiment: &'a ExperimentOf<J>,
+    run: &'a Path,
+    checkpoint: &'a Path,
+    request: GenerateRequest,
+    out: &'a mut dyn Write,
+}
+
+impl<J: Job> WithBackend for Generation<'_, J> {
+    type Output = Result<(), Failure>;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
+        let Self { experiment, run, checkpoint, request, out } = self;
+        let weights = read_weights(checkpoint)?;
+        let trained = Trained { device: &device, artefacts: run, weights: &weights };
+        let blocks = experiment.blocks::<J>();
+        let mut write = |generated: Generated<'_>| {
+            match generated {
+                Generated::Text(text) => write!(out, "{text}")?,
+                Generated::File(path) => writeln!(out, "{}", path.display())?,
+            }
+            // Text appears as it is made.
+            out.flush()
+        };
+        let result = J::generate::<B::InnerBackend>(&blocks, &trained, &request, &mut write);
+        match result {
+            Ok(()) => Ok(writeln!(out)?),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// A reader that went away is no failure of the generation.
+fn failed(error: TaskError) -> Failure {
+    match error.downcast::<std::io::Error>() {
+        Ok(error) => Failure::from(*error),
+        Err(error) => Failure::from(TrainError::from(error)),
+    }
+}

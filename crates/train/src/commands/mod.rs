@@ -1,0 +1,10 @@
+//! One function a command; each writes to `out` and says why it failed.
+
+pub mod config;
+pub mod eval;
+pub mod generate;
+pub mod info;
+pub mod list;
+pub mod report;
+pub mod runs;
+pub mod train;

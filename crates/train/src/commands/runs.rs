@@ -1,0 +1,96 @@
+//! Finding runs, checkpoints and weights by what a user types.
+
+use std::path::{Path, PathBuf};
+
+use training_loop::checkpoint;
+
+use crate::{
+    backend::BackendChoice,
+    cli::{CheckpointRequest, DeviceArgs},
+    config::nearest,
+    experiment::Experiment,
+    failure::Failure,
+};
+
+/// Folder of runs that a bare name is looked up in.
+const RUNS: &str = "runs";
+
+/// A run on disk, and one of its checkpoints if the user named it.
+#[derive(Debug)]
+pub struct Located {
+    /// The run folder.
+    pub run: PathBuf,
+    /// The checkpoint folder that was named.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Finds a run by its name below `runs/`, by its path, or by the path of one of its checkpoints.
+pub fn locate(typed: &str) -> Result<Located, Failure> {
+    let path = Path::new(typed);
+    let is_run = |path: &Path| path.join("config.toml").is_file();
+    let below_runs = Path::new(RUNS).join(typed);
+    if is_run(path) {
+        return Ok(Located { run: path.to_path_buf(), checkpoint: None });
+    }
+    if is_run(&below_runs) {
+        return Ok(Located { run: below_runs, checkpoint: None });
+    }
+    // runs/name/checkpoints/step-500
+    if path.join("manifest.json").is_file()
+        && let Some(run) = path.parent().and_then(Path::parent).filter(|run| is_run(run))
+    {
+        return Ok(Located { run: run.to_path_buf(), checkpoint: Some(path.to_path_buf()) });
+    }
+    let known = names();
+    let hint = match (nearest(typed, known.iter().map(String::as_str)), known.is_empty()) {
+        (Some(near), _) => format!("did you mean {near}?"),
+        (None, true) => format!("there are no runs in {RUNS}/ yet: train one with --config"),
+        (None, false) => format!("there is: {}", known.join(", ")),
+    };
+    Err(Failure::user(format!(
+        "there is no run \"{typed}\": neither {} nor {typed} holds a config.toml\n  {hint}",
+        below_runs.display()
+    )))
+}
+
+fn names() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(RUNS) else { return Vec::new() };
+    let mut names: Vec<_> =
+        entries.flatten().filter(|e| e.path().join("config.toml").is_file()).map(|e| name_of(&e.path())).collect();
+    names.sort();
+    names
+}
+
+/// The name of a run.
+pub fn name_of(run: &Path) -> String {
+    run.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// The weights to start from: a file, a checkpoint, or a run (its best checkpoint, or else its last).
+pub fn weights(typed: &str) -> Result<PathBuf, Failure> {
+    let path = Path::new(typed);
+    if path.is_file() {
+        return Ok(path.to_path_buf());
+    }
+    let located = locate(typed)?;
+    match located.checkpoint {
+        Some(checkpoint) => Ok(checkpoint),
+        None => chosen(&located.run, CheckpointRequest::Best),
+    }
+}
+
+/// The checkpoint of `run` to use. A run that was never validated has no best one: its last is used.
+pub fn chosen(run: &Path, request: CheckpointRequest) -> Result<PathBuf, Failure> {
+    match checkpoint::find(run, &request.to_string()) {
+        Err(_) if request == CheckpointRequest::Best => Ok(checkpoint::find(run, "last")?),
+        other => Ok(other?),
+    }
+}
+
+/// Where to use a trained model: as the command line says, or as it was trained if this build can, or else on the fastest backend.
+pub fn choose_backend<D, M, O>(args: &DeviceArgs, trained: &Experiment<D, M, O>) -> Result<BackendChoice, Failure> {
+    let same = trained.backend.filter(|backend| backend.is_compiled_in());
+    let backend = args.backend.or(same);
+    let device = args.device.or(if backend == same { trained.device } else { None });
+    Ok(BackendChoice::new(backend, device)?)
+}

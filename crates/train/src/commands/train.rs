@@ -1,0 +1,323 @@
+//! `train --config FILE`: trains.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process,
+    sync::OnceLock,
+};
+
+use burn::tensor::backend::AutodiffBackend;
+use training_loop::{
+    checkpoint,
+    error::TrainError,
+    event::{Event, Observer, Outcome, StopReason},
+    fit::{Fit, Interrupt, LoopConfig, Start, fit},
+    job::{AssembleContext, Assembled, Job},
+    run_folder::RunFolder,
+};
+
+use super::runs::{self, Located};
+use crate::{
+    backend::{self, BackendChoice, WithBackend},
+    cli::{Progress, TrainArgs},
+    config::{self, ConfigSource, Loaded, Override, peek_job},
+    experiment::ExperimentOf,
+    failure::Failure,
+    jobs,
+    watch::{Plain, TensorBoard, Tui, outcome_line},
+};
+
+/// What is to be trained, before the type of its config is known.
+pub struct Plan {
+    source: ConfigSource,
+    overrides: Vec<Override>,
+    /// The run to go on with, and the checkpoint if one was named.
+    resume: Option<Located>,
+    /// Default name of the run.
+    stem: String,
+}
+
+/// Runs the command.
+pub fn run(args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Failure> {
+    let plan = Plan::new(args)?;
+    let name = peek_job(&plan.source, &plan.overrides, &jobs::names())?;
+    match jobs::find(&name) {
+        Some(job) => job.train(args, &plan),
+        None => Err(Failure::user(format!("there is no job \"{name}\""))),
+    }
+}
+
+impl Plan {
+    fn new(args: &TrainArgs) -> Result<Self, Failure> {
+        let mut overrides = args.overrides();
+        if let Some(name) = &args.name {
+            overrides.push(Override::text_flag("--name", "name", name));
+        }
+        let file = args.config.as_deref().map(ConfigSource::file).transpose()?;
+        let stem = args.config.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy().into_owned();
+        let resume = match &args.resume {
+            None => None,
+            Some(Some(run)) => Some(runs::locate(run)?),
+            Some(None) => {
+                let name = match (&args.name, &file) {
+                    (Some(name), _) => name.clone(),
+                    (None, Some(_)) => stem.clone(),
+                    (None, None) => {
+                        return Err(Failure::user("--resume needs a run: --resume RUN, or --config FILE --resume"));
+                    }
+                };
+                Some(runs::locate(&name)?)
+            }
+        };
+        // A run goes on with the config that it was started with, and what the command line changes.
+        let source = match (&resume, file) {
+            (Some(located), None) => ConfigSource::file(&located.run.join("config.toml"))?,
+            (_, Some(file)) => file,
+            (None, None) => return Err(Failure::user("give a config: --config FILE")),
+        };
+        Ok(Self { source, overrides, resume, stem })
+    }
+}
+
+/// Trains a job.
+pub fn job<J: Job>(args: &TrainArgs, plan: &Plan) -> Result<(), Failure> {
+    let mut loaded: Loaded<ExperimentOf<J>> = config::load(&plan.source, &plan.overrides)?;
+    let experiment = &loaded.config;
+    let choice =
+        BackendChoice::new(args.device.backend.or(experiment.backend), args.device.device.or(experiment.device))?;
+    // What the resolved config must name to give the same run again.
+    let mut overrides = plan.overrides.clone();
+    overrides.push(Override::text_flag("--backend", "backend", choice.kind.name()));
+    if let Some(device) = args.device.device {
+        overrides.push(Override::text_flag("--device", "device", &device.to_string()));
+    }
+    if experiment.name.is_empty() {
+        let name = plan.resume.as_ref().map_or(plan.stem.clone(), |located| runs::name_of(&located.run));
+        overrides.push(Override::text_flag("--name", "name", &name));
+    }
+    loaded = config::load(&plan.source, &overrides)?;
+    let start = match (&plan.resume, &args.init_from) {
+        (Some(located), _) => located.start()?,
+        (None, Some(from)) => Start::Weights(runs::weights(from)?),
+        (None, None) => Start::Scratch,
+    };
+    backend::dispatch(&choice, Training::<J> { args, plan, loaded, start, choice: &choice })?
+}
+
+struct Training<'a, J: Job> {
+    args: &'a TrainArgs,
+    plan: &'a Plan,
+    loaded: Loaded<ExperimentOf<J>>,
+    start: Start,
+    choice: &'a BackendChoice,
+}
+
+impl<J: Job> WithBackend for Training<'_, J> {
+    type Output = Result<(), Failure>;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
+        let Self { args, plan, loaded, start, choice } = self;
+        let experiment = &loaded.config;
+        let scratch = Scratch::new(args.fast_dev_run, &experiment.runs.0);
+        let folder = match (&plan.resume, &scratch) {
+            (_, Some(scratch)) => scratch.0.clone(),
+            (Some(located), None) => located.run.clone(),
+            (None, None) => experiment.runs.0.join(&experiment.name),
+        };
+        let run = if plan.resume.is_some() && scratch.is_none() {
+            RunFolder::open(&folder)?
+        } else {
+            RunFolder::create(&folder)?
+        };
+        run.write("config.toml", loaded.resolved_toml().as_bytes())?;
+
+        let interrupt = stop_on_ctrl_c(args.progress() == Progress::Tui);
+        let mut plain = Plain::new(&run.root().join("train.log"), args.progress() == Progress::Plain);
+        plain.line(&format!("{} on {choice}, run {}", J::NAME, run.root().display()));
+        let artefacts = plan.resume.is_some().then(|| run.root());
+        let context = AssembleContext { device: &device, seed: experiment.training.seed, artefacts };
+        let assembled = J::assemble::<B>(&experiment.blocks::<J>(), &context).map_err(TrainError::from);
+        let Assembled { task, model, splits, artefacts, facts } = match assembled {
+            Ok(assembled) => assembled,
+            Err(error) => {
+                // Nothing was trained: the name stays free.
+                if plan.resume.is_none() {
+                    let _ = fs::remove_dir_all(run.root());
+                }
+                return Err(error.into());
+            }
+        };
+        for (name, bytes) in &artefacts {
+            run.write(name, bytes)?;
+        }
+        for (name, value) in &facts {
+            plain.line(&format!("  {name}: {value}"));
+        }
+
+        let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(TensorBoard::new(&run.root().join("tensorboard")))];
+        if args.progress() == Progress::Tui {
+            let header =
+                vec![format!("{}  ·  {}", experiment.name, J::NAME), format!("{choice}  ·  {}", run.root().display())];
+            observers.push(Box::new(Tui::new(header, interrupt.clone()).map_err(Failure::user)?));
+        }
+        observers.push(Box::new(plain));
+        let mut watch = Watch { observers, parameters: 0 };
+
+        let config = smoke_test(experiment.loop_config(), args.fast_dev_run);
+        let job = Fit { task, model, splits, config: &config, device: &device, run: &run, start, interrupt };
+        let result = fit(job, &mut watch).map(|(_, _, outcome)| outcome);
+        summarise(&run, J::NAME, choice, watch.parameters, &config, &result)?;
+        drop(watch);
+        let outcome = result?;
+        if outcome.reason == StopReason::Interrupted {
+            eprintln!("saved: go on with --resume {}", runs::name_of(run.root()));
+            return Err(Failure::Interrupted);
+        }
+        if args.progress() == Progress::Tui {
+            say(&outcome_line(&outcome));
+        }
+        if scratch.is_none() && args.progress() != Progress::Quiet {
+            say(&format!("report: {}", run.root().join("report.html").display()));
+        }
+        Ok(())
+    }
+}
+
+/// A line on standard output; a reader that went away (`| head`) does not fail the run.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Hands events on, and remembers what the summary needs.
+struct Watch {
+    observers: Vec<Box<dyn Observer>>,
+    parameters: usize,
+}
+
+impl Observer for Watch {
+    fn on_event(&mut self, event: &Event<'_>) {
+        if let Event::Start { parameters, .. } = event {
+            self.parameters = *parameters;
+        }
+        self.observers.on_event(event);
+    }
+}
+
+/// Writes `summary.json` and the report; a report that fails is said, but does not fail the run.
+fn summarise(
+    run: &RunFolder,
+    job: &str,
+    choice: &BackendChoice,
+    parameters: usize,
+    config: &LoopConfig,
+    result: &Result<Outcome, TrainError>,
+) -> Result<(), Failure> {
+    let mut summary = serde_json::json!({
+        "job": job,
+        "backend": choice.kind.to_string(),
+        "device": choice.device_name,
+        "parameters": parameters,
+        "kiln": env!("CARGO_PKG_VERSION"),
+    });
+    match result {
+        Ok(outcome) => {
+            summary["status"] = match outcome.reason {
+                StopReason::Interrupted => "interrupted",
+                StopReason::Finished => "finished",
+                StopReason::TimeIsUp | StopReason::NoImprovement => "stopped",
+            }
+            .into();
+            summary["reason"] = outcome.reason.as_str().into();
+            summary["steps"] = outcome.step.into();
+            summary["epochs"] = outcome.epoch.into();
+            summary["seconds"] = outcome.seconds.into();
+            if let Some((value, step)) = outcome.best {
+                summary["best"] = serde_json::json!({"metric": config.training.monitor, "value": value, "step": step});
+            }
+            if let Some(row) = &outcome.scores {
+                summary["final"] = serde_json::json!(row.metrics);
+            }
+        }
+        Err(error) => {
+            summary["status"] = "failed".into();
+            summary["reason"] = error.to_string().into();
+        }
+    }
+    run.write("summary.json", format!("{summary:#}\n").as_bytes())?;
+    if let Err(error) = report::write(run.root()) {
+        eprintln!("the report could not be written: {error}");
+    }
+    Ok(())
+}
+
+/// `--fast-dev-run`: the whole way in a few steps.
+fn smoke_test(mut config: LoopConfig, fast_dev_run: bool) -> LoopConfig {
+    use training_loop::config::Every;
+    if fast_dev_run {
+        let training = &mut config.training;
+        training.epochs = None;
+        training.max_minutes = None;
+        training.max_steps = Some(3);
+        training.log_every = Every::Steps(1);
+        training.validate_every = Every::Steps(2);
+        training.checkpoint_every = Every::Steps(2);
+        training.limit_validation_batches = Some(2);
+    }
+    config
+}
+
+/// The folder of a `--fast-dev-run`, gone when it is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(wanted: bool, runs: &Path) -> Option<Self> {
+        wanted.then(|| Self(runs.join(format!(".fast-dev-run-{}", process::id()))))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The first Ctrl-C lets the loop finish its step and save; the second ends the process at once.
+fn stop_on_ctrl_c(dashboard: bool) -> Interrupt {
+    static INTERRUPT: OnceLock<Interrupt> = OnceLock::new();
+    INTERRUPT
+        .get_or_init(|| {
+            let interrupt = Interrupt::default();
+            let asked = interrupt.clone();
+            let installed = ctrlc::set_handler(move || {
+                if asked.is_set() {
+                    Tui::restore();
+                    process::exit(130);
+                }
+                asked.set();
+                if !dashboard {
+                    eprintln!("\nstopping after this step; once more to stop at once");
+                }
+            });
+            if let Err(error) = installed {
+                log::warn!("Ctrl-C will not save: {error}");
+            }
+            interrupt
+        })
+        .clone()
+}
+
+impl Located {
+    /// Where the run goes on: its named checkpoint, its last one, or its beginning when it was killed before the first.
+    fn start(&self) -> Result<Start, Failure> {
+        if let Some(checkpoint) = &self.checkpoint {
+            return Ok(Start::Resume(checkpoint.clone()));
+        }
+        match checkpoint::find(&self.run, "last") {
+            Ok(path) => Ok(Start::Resume(path)),
+            Err(TrainError::NoRun { .. }) => Ok(Start::Scratch),
+            Err(other) => Err(other.into()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The registry: every job that a config can name.
+
+use std::{io::Write, marker::PhantomData, path::Path};
+
+use sequence::task::language_model::LanguageModelJob;
+use training_loop::job::Job;
+
+use crate::{
+    cli::{EvalArgs, GenerateArgs, TrainArgs},
+    commands,
+    config::{self, ConfigError, ConfigSource, Override},
+    experiment::ExperimentOf,
+    failure::Failure,
+};
+
+/// One line a job.
+static JOBS: [&dyn AnyJob; 1] = [&Entry::<LanguageModelJob>::NEW];
+
+/// A job behind its name: what each command does with it.
+pub trait AnyJob: Sync {
+    /// Name in a config.
+    fn name(&self) -> &'static str;
+    /// One line about it.
+    fn summary(&self) -> &'static str;
+    /// The JSON schema of its configs.
+    fn schema(&self) -> String;
+    /// A config with every key and what it means.
+    fn explain(&self, source: &ConfigSource, overrides: &[Override]) -> Result<String, ConfigError>;
+    /// `train --config`.
+    fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure>;
+    /// `train eval`.
+    fn eval(&self, args: &EvalArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure>;
+    /// `train generate`.
+    fn generate(&self, args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure>;
+}
+
+struct Entry<J>(PhantomData<fn() -> J>);
+
+impl<J> Entry<J> {
+    const NEW: Self = Self(PhantomData);
+}
+
+impl<J: Job> AnyJob for Entry<J> {
+    fn name(&self) -> &'static str {
+        J::NAME
+    }
+
+    fn summary(&self) -> &'static str {
+        J::SUMMARY
+    }
+
+    fn schema(&self) -> String {
+        config::schema::<ExperimentOf<J>>()
+    }
+
+    fn explain(&self, source: &ConfigSource, overrides: &[Override]) -> Result<String, ConfigError> {
+        Ok(config::load::<ExperimentOf<J>>(source, overrides)?.annotated_toml().to_string())
+    }
+
+    fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure> {
+        commands::train::job::<J>(args, plan)
+    }
+
+    fn eval(&self, args: &EvalArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+        commands::eval::job::<J>(args, run, out)
+    }
+
+    fn generate(&self, args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+        commands::generate::job::<J>(args, run, out)
+    }
+}
+
+/// All jobs.
+pub fn all() -> impl Iterator<Item = &'static dyn AnyJob> {
+    JOBS.iter().copied()
+}
+
+/// Their names.
+pub fn names() -> Vec<&'static str> {
+    all().map(AnyJob::name).collect()
+}
+
+/// The job of that name.
+pub fn find(name: &str) -> Option<&'static dyn AnyJob> {
+    all().find(|job| job.name() == name)
+}
+
+/// One schema that accepts the configs of every job.
+pub fn schema_of_all() -> String {
+    config::schema_of_any(all().map(|job| (job.name(), job.schema())))
+}

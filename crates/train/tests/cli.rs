@@ -1,0 +1,209 @@
+//! The command line as a user meets it: the binary, its output and its exit codes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+/// A folder to run in, with configs.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn with(self, path: &str, text: &str) -> Self {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        command.args(args).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE").env_remove("FORCE_COLOR");
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        Ended::from(self.command(args).output().unwrap())
+    }
+}
+
+struct Ended {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ended {
+    /// Succeeded without a word of complaint.
+    #[track_caller]
+    fn well(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// Refused with exit code 2 and a message, in plain ASCII, that has all of `parts`.
+    #[track_caller]
+    fn refused(self, parts: &[&str]) {
+        assert_eq!(self.code, Some(2), "{}\n{}", self.out, self.err);
+        for part in parts {
+            assert!(self.err.contains(part), "no `{part}` in\n{}", self.err);
+        }
+        assert!(self.err.is_ascii() && !self.err.contains('\u{1b}'), "{:?}", self.err);
+        assert!(!self.err.contains("panicked") && !self.err.contains("internal error"), "{}", self.err);
+    }
+}
+
+const CONFIG: &str = "job = \"language-model\"\n\n[training]\nmax_steps = 3\n";
+
+#[test]
+fn help_is_for_newcomers() {
+    let help = Desk::new().run(&["--help"]).well();
+    for part in ["train --config configs/quickstart.toml", "--set <KEY=VALUE>", "--resume [<RUN>]", "generate", "info"]
+    {
+        assert!(help.contains(part), "no `{part}` in\n{help}");
+    }
+    assert_eq!(Desk::new().run(&[]).code, Some(2));
+    assert!(Desk::new().run(&["--version"]).well().starts_with("train "));
+}
+
+#[test]
+fn info_names_versions_backends_and_devices() {
+    let info = Desk::new().run(&["info"]).well();
+    for part in [env!("CARGO_PKG_VERSION"), "burn 0.21", "rustc 1.", "cuda", "wgpu", "flex", "ndarray", "default: "] {
+        assert!(info.contains(part), "no `{part}` in\n{info}");
+    }
+    #[cfg(feature = "ndarray")]
+    assert!(info.contains("ndarray  CPU, "), "{info}");
+}
+
+#[test]
+fn list_shows_the_jobs_with_their_configs() {
+    let desk = Desk::new().with("configs/text/small.toml", CONFIG).with("configs/other.toml", "job = \"none\"");
+    let list = desk.run(&["list"]).well();
+    let small = Path::new("configs").join("text").join("small.toml");
+    assert!(list.contains("language-model\n") && list.contains(&format!("--config {}", small.display())), "{list}");
+    assert!(!list.contains("other.toml"), "{list}");
+}
+
+#[test]
+fn config_prints_what_reads_back_the_same() {
+    let desk = Desk::new().with("a.toml", CONFIG);
+    let printed = desk.run(&["config", "--config", "a.toml", "--set", "optimizer.learning_rate=1"]).well();
+    for part in ["# ", "max_steps = 3", "learning_rate = 1.0", "[lr_scheduler]"] {
+        assert!(printed.contains(part), "no `{part}` in\n{printed}");
+    }
+    let desk = desk.with("b.toml", &printed);
+    assert_eq!(desk.run(&["config", "--config", "b.toml"]).well(), printed);
+}
+
+#[test]
+fn config_prints_schemas() {
+    for args in [&["config", "--schema"][..], &["config", "--schema", "language-model"]] {
+        let schema: serde_json::Value = serde_json::from_str(&Desk::new().run(args).well()).unwrap();
+        assert!(schema["$schema"].is_string() && schema["$defs"].is_object(), "{schema}");
+    }
+    Desk::new().run(&["config", "--schema", "langage-model"]).refused(&["did you mean language-model?"]);
+}
+
+#[test]
+fn every_mistake_in_a_config_is_shown_with_its_line() {
+    let wrong =
+        "job = \"language-model\"\n[training]\nmax_step = 3\nseed = \"one\"\n[optimizer]\nlearning_rat = 1e-3\n";
+    let desk = Desk::new().with("x.toml", wrong);
+    for command in [&["--config", "x.toml"][..], &["config", "--config", "x.toml"]] {
+        desk.run(command).refused(&[
+            "x.toml:3:1: unknown key `training.max_step`",
+            "3 | max_step = 3",
+            "did you mean `max_steps`?",
+            "x.toml:4:8: `training.seed` must be a whole number",
+            "x.toml:6:1: unknown key `optimizer.learning_rat`",
+            "allowed here: ",
+        ]);
+    }
+    assert!(!desk.0.path().join("runs").exists());
+}
+
+#[test]
+fn a_wrong_value_on_the_command_line_names_the_flag() {
+    let desk = Desk::new().with("x.toml", CONFIG);
+    let run = |args: &[&str]| desk.run(&[&["--config", "x.toml"], args].concat());
+    run(&["--set", "optimizer.learning_rat=1"])
+        .refused(&["--set optimizer.learning_rat=1: unknown key", "did you mean `optimizer.learning_rate`?"]);
+    run(&["--max-steps", "0"]).refused(&["--max-steps 0: `training.max_steps`: must be at least 1"]);
+    run(&["--set", "training"]).refused(&["--set <KEY=VALUE>", "write it as key=value"]);
+    run(&["--set", "job=vae"]).refused(&["--set job=vae: unknown value \"vae\" of `job`", "\"language-model\""]);
+    assert!(!desk.0.path().join("runs").exists());
+}
+
+#[test]
+fn a_missing_config_names_the_one_that_was_meant() {
+    let desk = Desk::new().with("configs/quickstart.toml", CONFIG);
+    let meant = format!("did you mean --config {}?", Path::new("configs").join("quickstart.toml").display());
+    desk.run(&["--config", "quickstart"]).refused(&["quickstart: there is no such file", &meant]);
+    desk.run(&["--config", "configs/quikstart.toml"]).refused(&[&meant]);
+    desk.run(&["--config", "configs"]).refused(&["is a folder", "quickstart.toml"]);
+    Desk::new().run(&["--config", "quickstart"]).refused(&["give the whole path"]);
+    Desk::new()
+        .with("x.toml", "[training]\n")
+        .run(&["--config", "x.toml"])
+        .refused(&["missing key `job`", "language-model"]);
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_backend_that_is_not_compiled_in_names_the_command_that_has_it() {
+    let desk = Desk::new().with("x.toml", CONFIG);
+    desk.run(&["--config", "x.toml", "--backend", "cuda"]).refused(&["cargo run -p train --features cuda -- "]);
+    desk.run(&["--config", "x.toml", "--device", "cuda:0"]).refused(&["--device cuda:0", "--features cuda"]);
+    desk.run(&["--config", "x.toml", "--backend", "tpu"]).refused(&["possible values"]);
+    assert!(!desk.0.path().join("runs").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let desk = Desk::new();
+    for args in [&["config", "--schema"][..], &["info"], &["list"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended =
+            desk.command(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let ended = Ended::from(ended);
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[test]
+fn every_shipped_config_is_sound() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut folders = vec![root.join("configs")];
+    let mut configs: Vec<PathBuf> = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                configs.push(path);
+            }
+        }
+    }
+    for path in configs {
+        let ended = Desk::new().run(&["config", "--config", &path.display().to_string()]);
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+    }
+}
