@@ -7,9 +7,11 @@ fn main() {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
 
     let compiler = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
-    let version = Command::new(compiler).arg("--version").output().ok().and_then(|out| String::from_utf8(out.stdout).ok());
+    let version =
+        Command::new(compiler).arg("--version").output().ok().and_then(|out| String::from_utf8(out.stdout).ok());
     // "rustc 1.95.0 (59807616e 2026-04-14)"
-    let version = version.as_deref().and_then(|text| text.split(" (").next()).unwrap_or("rustc of unknown version").trim();
+    let version =
+        version.as_deref().and_then(|text| text.split(" (").next()).unwrap_or("rustc of unknown version").trim();
     println!("cargo::rustc-env=KILN_RUSTC_VERSION={version}");
 
     let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();

@@ -60,16 +60,10 @@ fn check_shapes<B: Backend, const D: usize>(
     bias: &Option<Tensor<B, 1>>,
 ) {
     let width = input.dims()[D - 1];
-    assert_eq!(
-        width, inputs,
-        "linear: the input has {width} features, the weight takes {inputs}"
-    );
+    assert_eq!(width, inputs, "linear: the input has {width} features, the weight takes {inputs}");
     if let Some(bias) = bias {
         let [biases] = bias.dims();
-        assert_eq!(
-            biases, outputs,
-            "linear: the bias has {biases} features, the weight gives {outputs}"
-        );
+        assert_eq!(biases, outputs, "linear: the bias has {biases} features, the weight gives {outputs}");
     }
 }
 
@@ -115,8 +109,7 @@ pub mod portable {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel {
     use crate::cpu::{
-        Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked,
-        is_cpu, is_f32, on_cpu,
+        Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32, on_cpu,
         product::{Matrix, product},
         threads,
     };
@@ -142,12 +135,7 @@ mod kernel {
         transposed: bool,
     ) -> Tensor<B, D> {
         let sizes = Sizes::new(input.dims(), weight.dims(), transposed);
-        let call = Linear {
-            input,
-            weight,
-            bias,
-            sizes,
-        };
+        let call = Linear { input, weight, bias, sizes };
         match on_cpu::<B, _>(call) {
             Ok(output) => output,
             Err(_) => unreachable!("asked in `takes`"),
@@ -173,17 +161,8 @@ mod kernel {
 
     impl Sizes {
         fn new<const D: usize>(input: [usize; D], weight: [usize; 2], transposed: bool) -> Self {
-            let [inputs, outputs] = if transposed {
-                [weight[1], weight[0]]
-            } else {
-                weight
-            };
-            Self {
-                rows: input[..D - 1].iter().product(),
-                inputs,
-                outputs,
-                transposed,
-            }
+            let [inputs, outputs] = if transposed { [weight[1], weight[0]] } else { weight };
+            Self { rows: input[..D - 1].iter().product(), inputs, outputs, transposed }
         }
 
         /// `[inputs, outputs]`, however it is stored.
@@ -201,12 +180,7 @@ mod kernel {
                 Some(bias) => (0..self.rows).for_each(|_| output.extend_from_slice(bias)),
                 None => output.resize(self.rows * self.outputs, 0.0),
             }
-            product(
-                &mut output,
-                Matrix::new(input, self.rows, self.inputs),
-                self.weight(weight),
-                bias.is_some(),
-            );
+            product(&mut output, Matrix::new(input, self.rows, self.inputs), self.weight(weight), bias.is_some());
             output
         }
 
@@ -294,9 +268,7 @@ mod kernel {
             let input_values = C::buffer(input.primitive.clone());
             let weight_values = C::buffer(weight.primitive.clone());
             let bias_values = bias.as_ref().map(|bias| C::buffer(bias.primitive.clone()));
-            let output = self
-                .sizes
-                .forward(&input_values, &weight_values, bias_values.as_deref());
+            let output = self.sizes.forward(&input_values, &weight_values, bias_values.as_deref());
             let output = C::tensor(output, shape);
             let saved = Saved {
                 sizes: self.sizes,
@@ -308,22 +280,14 @@ mod kernel {
             let output: Tracked<C> = match bias {
                 Some(bias) => {
                     let nodes = [input.node, weight.node, bias.node];
-                    match LinearBackward
-                        .prepare::<NoCheckpointing>(nodes)
-                        .compute_bound()
-                        .stateful()
-                    {
+                    match LinearBackward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
                         OpsKind::Tracked(prep) => prep.finish(saved, output),
                         OpsKind::UnTracked(prep) => prep.finish(output),
                     }
                 }
                 None => {
                     let nodes = [input.node, weight.node];
-                    match LinearBackward
-                        .prepare::<NoCheckpointing>(nodes)
-                        .compute_bound()
-                        .stateful()
-                    {
+                    match LinearBackward.prepare::<NoCheckpointing>(nodes).compute_bound().stateful() {
                         OpsKind::Tracked(prep) => prep.finish(saved, output),
                         OpsKind::UnTracked(prep) => prep.finish(output),
                     }
@@ -350,18 +314,8 @@ mod kernel {
     impl<C: CpuBackend, const N: usize> Backward<C, N> for LinearBackward {
         type State = Saved;
 
-        fn backward(
-            self,
-            ops: Ops<Saved, N>,
-            grads: &mut Gradients,
-            _checkpointer: &mut Checkpointer,
-        ) {
-            let Saved {
-                sizes,
-                input_shape,
-                input,
-                weight,
-            } = ops.state;
+        fn backward(self, ops: Ops<Saved, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+            let Saved { sizes, input_shape, input, weight } = ops.state;
             let gradient = C::buffer(grads.consume::<C>(&ops.node));
             let parent = |index: usize| ops.parents.get(index).cloned().flatten();
             if let (Some(node), Some(weight)) = (parent(0), weight) {
@@ -370,11 +324,8 @@ mod kernel {
             }
             if let (Some(node), Some(input)) = (parent(1), input) {
                 let values = sizes.weight_gradient(&gradient, &input);
-                let shape = if sizes.transposed {
-                    [sizes.outputs, sizes.inputs]
-                } else {
-                    [sizes.inputs, sizes.outputs]
-                };
+                let shape =
+                    if sizes.transposed { [sizes.outputs, sizes.inputs] } else { [sizes.inputs, sizes.outputs] };
                 grads.register::<C>(node.id, C::tensor(values, shape));
             }
             if let Some(node) = parent(2) {

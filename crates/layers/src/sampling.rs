@@ -1,10 +1,11 @@
 //! From a row of logits to a token: temperature, top-k, nucleus sampling and the repetition penalty.
 //!
-//! Host code without tensors, here because every model that generates text shares it. It works on one vector of logits a
-//! token, which the caller reads back from the device: unavoidable, since the next step's input depends on the draw.
+//! Host code without tensors, here because every model that generates text shares it. It works on one vector of logits
+//! a token, which the caller reads back from the device: unavoidable, since the next step's input depends on the draw.
 //!
-//! The steps come in this order, which is that of Hugging Face's `generate`: repetition penalty, temperature, top-k, top-p.
-//! Random numbers are our own, so a seed gives the same text on every machine and with every release of every dependency.
+//! The steps come in this order, which is that of Hugging Face's `generate`: repetition penalty, temperature, top-k,
+//! top-p. Random numbers are our own, so a seed gives the same text on every machine and with every release of every
+//! dependency.
 
 use std::{cmp::Ordering, fmt};
 
@@ -94,8 +95,8 @@ pub struct Candidate {
     pub probability: f64,
 }
 
-/// Applies the repetition penalty to each of `tokens`, which should hold no token twice; those outside `logits` are passed
-/// over.
+/// Applies the repetition penalty to each of `tokens`, which should hold no token twice; those outside `logits` are
+/// passed over.
 pub fn penalise(logits: &mut [f32], tokens: impl IntoIterator<Item = u32>, penalty: f64) {
     for token in tokens {
         if let Some(logit) = logits.get_mut(token as usize) {
@@ -164,8 +165,8 @@ fn normalise(candidates: &mut [Candidate]) {
     }
 }
 
-/// The candidate at which the running sum of probabilities passes `uniform`, a number in `[0, 1)`; `None` where there are
-/// no candidates.
+/// The candidate at which the running sum of probabilities passes `uniform`, a number in `[0, 1)`; `None` where there
+/// are no candidates.
 pub fn pick(candidates: &[Candidate], uniform: f64) -> Option<u32> {
     let mut sum = 0.0;
     candidates

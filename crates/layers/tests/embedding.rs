@@ -32,36 +32,24 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 
 /// With repetitions, and some rows of the vocabulary left out.
 fn indices<B: Backend>([batch, time]: [usize; 2], vocabulary: usize) -> Tensor<B, 2, Int> {
-    let values: Vec<i64> = (0..batch * time)
-        .map(|i| ((i * i + 3 * i) % vocabulary) as i64)
-        .collect();
+    let values: Vec<i64> = (0..batch * time).map(|i| ((i * i + 3 * i) % vocabulary) as i64).collect();
     Tensor::from_data(TensorData::new(values, [batch, time]), &Default::default())
 }
 
-fn run<B: AutodiffBackend>(
-    function: Lookup<B>,
-    weight: Tensor<B, 2>,
-    indices: Tensor<B, 2, Int>,
-) -> [Vec<f32>; 2] {
+fn run<B: AutodiffBackend>(function: Lookup<B>, weight: Tensor<B, 2>, indices: Tensor<B, 2, Int>) -> [Vec<f32>; 2] {
     let weight = weight.require_grad();
     let output = function(weight.clone(), indices);
     let factors = tensor::<B, 3>(output.dims(), 5);
     let grads = (output.clone() * factors).sum().backward();
-    let grad = weight
-        .grad(&grads)
-        .expect("the weight should get a gradient");
+    let grad = weight.grad(&grads).expect("the weight should get a gradient");
     [values(output), values(grad)]
 }
 
 /// Copies forward, and backward sums in the order of the indices: the same bits as the portable path.
 fn kernel_matches_portable<B: AutodiffBackend>() {
-    for (shape, [vocabulary, features]) in [
-        ([1, 1], [1, 1]),
-        ([2, 5], [7, 3]),
-        ([4, 33], [11, 65]),
-        ([8, 64], [96, 128]),
-        ([3, 7], [500, 200]),
-    ] {
+    for (shape, [vocabulary, features]) in
+        [([1, 1], [1, 1]), ([2, 5], [7, 3]), ([4, 33], [11, 65]), ([8, 64], [96, 128]), ([3, 7], [500, 200])]
+    {
         let weight = tensor::<B, 2>([vocabulary, features], 1);
         let indices = || indices::<B>(shape, vocabulary);
         let fast = run(embedding, weight.clone(), indices());

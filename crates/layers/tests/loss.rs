@@ -43,10 +43,7 @@ fn tensor<B: Backend>(values: &[f32], shape: [usize; 2]) -> Tensor<B, 2> {
 }
 
 fn indices<B: Backend>(values: &[i64]) -> Tensor<B, 1, Int> {
-    Tensor::from_data(
-        TensorData::new(values.to_vec(), [values.len()]),
-        &Default::default(),
-    )
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Default::default())
 }
 
 fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
@@ -69,10 +66,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(got.len(), expected.len(), "{what}: lengths");
     for (i, (a, b)) in got.iter().zip(expected).enumerate() {
-        assert!(
-            (a - b).abs() <= tolerance * (1.0 + b.abs()),
-            "{what}[{i}]: {a} is not {b}"
-        );
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}[{i}]: {a} is not {b}");
     }
 }
 
@@ -87,9 +81,7 @@ fn run<B: AutodiffBackend>(
     let logits = logits.require_grad();
     let loss = function(logits.clone(), indices(targets), options);
     let grads = (loss.clone() * scale).backward();
-    let grad = logits
-        .grad(&grads)
-        .expect("the logits should get a gradient");
+    let grad = logits.grad(&grads).expect("the logits should get a gradient");
     (values(loss), values(grad))
 }
 
@@ -101,8 +93,7 @@ fn options_of_all_kinds(classes: usize) -> Vec<CrossEntropy> {
                 all.push(CrossEntropy {
                     ignore_index,
                     label_smoothing,
-                    class_weights: weighted
-                        .then(|| numbers(classes, 9).iter().map(|x| x.abs() + 0.1).collect()),
+                    class_weights: weighted.then(|| numbers(classes, 9).iter().map(|x| x.abs() + 0.1).collect()),
                 });
             }
         }
@@ -156,33 +147,15 @@ fn matches_pytorch_in_64_bits_and_under_nested_autodiff() {
 }
 
 fn kernel_matches_portable<B: AutodiffBackend>() {
-    for [rows, classes] in [
-        [1, 1],
-        [1, 2],
-        [3, 5],
-        [17, 16],
-        [67, 33],
-        [131, 97],
-        [700, 130],
-    ] {
+    for [rows, classes] in [[1, 1], [1, 2], [3, 5], [17, 16], [67, 33], [131, 97], [700, 130]] {
         for options in options_of_all_kinds(classes) {
-            if options
-                .ignore_index
-                .is_some_and(|index| index >= classes as i64)
-            {
+            if options.ignore_index.is_some_and(|index| index >= classes as i64) {
                 continue;
             }
             let targets = targets_for(rows, classes, &options);
             let logits = tensor::<B>(&numbers(rows * classes, 5), [rows, classes]);
-            let (fast, fast_grad) =
-                run::<B>(loss::cross_entropy, logits.clone(), &targets, &options, 3.0);
-            let (slow, slow_grad) = run::<B>(
-                portable::cross_entropy,
-                logits.clone(),
-                &targets,
-                &options,
-                3.0,
-            );
+            let (fast, fast_grad) = run::<B>(loss::cross_entropy, logits.clone(), &targets, &options, 3.0);
+            let (slow, slow_grad) = run::<B>(portable::cross_entropy, logits.clone(), &targets, &options, 3.0);
             let what = format!("{rows} x {classes}, {options:?}");
             assert_close(&what, &fast, &slow, 1e-5);
             assert_close(&what, &fast_grad, &slow_grad, 1e-6);
@@ -211,10 +184,7 @@ fn kernel_matches_portable_on_flex() {
 fn views_are_read_as_they_are<B: AutodiffBackend>() {
     let options = CrossEntropy::default();
     let (rows, classes) = (9, 6);
-    let stored = tensor::<B>(
-        &numbers((classes + 2) * (rows + 3), 4),
-        [classes + 2, rows + 3],
-    );
+    let stored = tensor::<B>(&numbers((classes + 2) * (rows + 3), 4), [classes + 2, rows + 3]);
     let view = stored.slice([1..classes + 1, 2..rows + 2]).transpose();
     let targets = targets_for(rows, classes, &options);
     let (fast, fast_grad) = run::<B>(loss::cross_entropy, view.clone(), &targets, &options, 1.0);
@@ -232,11 +202,7 @@ fn views_are_read_as_they_are_on_both() {
 
 fn all_rows_ignored_is_zero<B: AutodiffBackend>(function: Loss<B>) {
     for smoothing in [0.0, 0.1] {
-        let options = CrossEntropy {
-            ignore_index: Some(2),
-            label_smoothing: smoothing,
-            class_weights: None,
-        };
+        let options = CrossEntropy { ignore_index: Some(2), label_smoothing: smoothing, class_weights: None };
         let logits = tensor::<B>(&numbers(12, 3), [4, 3]);
         let (loss, grad) = run(function, logits, &[2; 4], &options, 1.0);
         assert_eq!(loss, [0.0]);
@@ -254,13 +220,7 @@ fn all_rows_ignored_is_zero_on_every_path() {
 
 fn masked_classes_get_nothing<B: AutodiffBackend>() {
     let logits = tensor::<B>(&[1.0, f32::NEG_INFINITY, 2.0, 0.5], [1, 4]);
-    let (loss, grad) = run::<B>(
-        loss::cross_entropy,
-        logits,
-        &[2],
-        &CrossEntropy::default(),
-        1.0,
-    );
+    let (loss, grad) = run::<B>(loss::cross_entropy, logits, &[2], &CrossEntropy::default(), 1.0);
     let sum = 1f32.exp() + 2f32.exp() + 0.5f32.exp();
     assert_close("loss", &loss, &[sum.ln() - 2.0], 1e-6);
     assert_eq!(grad[1], 0.0);
@@ -275,13 +235,7 @@ fn masked_classes_get_nothing_on_both() {
 
 fn not_a_number_is_not_hidden<B: AutodiffBackend>() {
     let logits = tensor::<B>(&[1.0, f32::NAN, 2.0, 0.5], [1, 4]);
-    let (loss, _) = run::<B>(
-        loss::cross_entropy,
-        logits,
-        &[2],
-        &CrossEntropy::default(),
-        1.0,
-    );
+    let (loss, _) = run::<B>(loss::cross_entropy, logits, &[2], &CrossEntropy::default(), 1.0);
     assert!(loss[0].is_nan());
 }
 
@@ -298,13 +252,7 @@ fn gradient_matches_finite_differences<B: AutodiffBackend>() {
     for options in options_of_all_kinds(classes) {
         let targets = targets_for(rows, classes, &options);
         let logits = numbers(rows * classes, 8);
-        let (_, grad) = run::<B>(
-            loss::cross_entropy,
-            tensor(&logits, [rows, classes]),
-            &targets,
-            &options,
-            1.0,
-        );
+        let (_, grad) = run::<B>(loss::cross_entropy, tensor(&logits, [rows, classes]), &targets, &options, 1.0);
         let differences: Vec<f32> = (0..logits.len())
             .map(|i| {
                 let at = |delta: f32| {
@@ -328,10 +276,7 @@ fn gradient_matches_finite_differences_on_both() {
 
 fn same_bits_every_time<B: AutodiffBackend>() {
     let (rows, classes) = (2048, 96);
-    let options = CrossEntropy {
-        label_smoothing: 0.1,
-        ..Default::default()
-    };
+    let options = CrossEntropy { label_smoothing: 0.1, ..Default::default() };
     let targets = targets_for(rows, classes, &options);
     let once = || {
         let logits = tensor::<B>(&numbers(rows * classes, 1), [rows, classes]);

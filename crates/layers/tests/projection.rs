@@ -36,10 +36,7 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
 fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
     assert_eq!(got.len(), expected.len(), "{what}: lengths");
     for (i, (a, b)) in got.iter().zip(expected).enumerate() {
-        assert!(
-            (a - b).abs() <= tolerance * (1.0 + b.abs()),
-            "{what}[{i}]: {a} is not {b}"
-        );
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}[{i}]: {a} is not {b}");
     }
 }
 
@@ -52,44 +49,16 @@ struct Wanted {
 }
 
 const WANTED: [Wanted; 6] = [
-    Wanted {
-        input: true,
-        weight: true,
-        bias: Some(true),
-    },
-    Wanted {
-        input: true,
-        weight: true,
-        bias: None,
-    },
-    Wanted {
-        input: false,
-        weight: true,
-        bias: Some(true),
-    },
-    Wanted {
-        input: true,
-        weight: false,
-        bias: Some(false),
-    },
-    Wanted {
-        input: false,
-        weight: false,
-        bias: Some(true),
-    },
-    Wanted {
-        input: false,
-        weight: false,
-        bias: None,
-    },
+    Wanted { input: true, weight: true, bias: Some(true) },
+    Wanted { input: true, weight: true, bias: None },
+    Wanted { input: false, weight: true, bias: Some(true) },
+    Wanted { input: true, weight: false, bias: Some(false) },
+    Wanted { input: false, weight: false, bias: Some(true) },
+    Wanted { input: false, weight: false, bias: None },
 ];
 
 fn want<B: Backend, const D: usize>(tensor: Tensor<B, D>, wanted: bool) -> Tensor<B, D> {
-    if wanted {
-        tensor.require_grad()
-    } else {
-        tensor
-    }
+    if wanted { tensor.require_grad() } else { tensor }
 }
 
 /// The output, and the gradients of its sum weighted by fixed numbers.
@@ -127,13 +96,7 @@ fn compare(what: &str, fast: &[Option<Vec<f32>>], slow: &[Option<Vec<f32>>]) {
 }
 
 fn kernel_matches_portable<B: AutodiffBackend>() {
-    let shapes = [
-        ([1, 1, 1], 1),
-        ([2, 3, 5], 7),
-        ([3, 17, 9], 33),
-        ([2, 150, 31], 19),
-        ([0, 3, 4], 2),
-    ];
+    let shapes = [([1, 1, 1], 1), ([2, 3, 5], 7), ([3, 17, 9], 33), ([2, 150, 31], 19), ([0, 3, 4], 2)];
     for ([batch, time, inputs], outputs) in shapes {
         for wanted in WANTED {
             if batch == 0 && wanted.input {
@@ -149,30 +112,12 @@ fn kernel_matches_portable<B: AutodiffBackend>() {
                 continue;
             }
             let weight = tensor::<B, 2>([inputs, outputs], 2);
-            let both = [linear::<B, 3> as Linear<B>, portable::linear].map(|function| {
-                run(
-                    function,
-                    input.clone(),
-                    weight.clone(),
-                    bias.clone(),
-                    wanted,
-                )
-            });
+            let both = [linear::<B, 3> as Linear<B>, portable::linear]
+                .map(|function| run(function, input.clone(), weight.clone(), bias.clone(), wanted));
             compare(&what, &both[0], &both[1]);
             let weight = tensor::<B, 2>([outputs, inputs], 2);
-            let both = [
-                linear_transposed::<B, 3> as Linear<B>,
-                portable::linear_transposed,
-            ]
-            .map(|function| {
-                run(
-                    function,
-                    input.clone(),
-                    weight.clone(),
-                    bias.clone(),
-                    wanted,
-                )
-            });
+            let both = [linear_transposed::<B, 3> as Linear<B>, portable::linear_transposed]
+                .map(|function| run(function, input.clone(), weight.clone(), bias.clone(), wanted));
             compare(&format!("transposed {what}"), &both[0], &both[1]);
         }
     }
@@ -193,7 +138,7 @@ fn views_and_plain_backends<B: AutodiffBackend>() {
     let stored = tensor::<B, 3>([9, 6, 4], 1);
     let input = stored.slice([2..7, 1..5, 0..4]).swap_dims(0, 2); // [4, 4, 5]
     let weight = tensor::<B, 2>([3, 5], 2).transpose();
-    let bias = tensor::<B, 1>([6], 3).slice([2..5]);
+    let bias = tensor::<B, 1>([6], 3).narrow(0, 2, 3);
     let copies = || {
         (
             from::<B, 3>(values(input.clone()), [4, 4, 5]),
@@ -218,24 +163,9 @@ fn views_and_plain_backends_on_both() {
 #[test]
 fn other_types_and_nested_autodiff_take_the_portable_path() {
     fn check<B: AutodiffBackend>() {
-        let (input, weight, bias) = (
-            tensor::<B, 3>([2, 3, 5], 1),
-            tensor::<B, 2>([4, 5], 2),
-            tensor::<B, 1>([4], 3),
-        );
-        let both = [
-            linear_transposed::<B, 3> as Linear<B>,
-            portable::linear_transposed,
-        ]
-        .map(|function| {
-            run(
-                function,
-                input.clone(),
-                weight.clone(),
-                bias.clone(),
-                WANTED[0],
-            )
-        });
+        let (input, weight, bias) = (tensor::<B, 3>([2, 3, 5], 1), tensor::<B, 2>([4, 5], 2), tensor::<B, 1>([4], 3));
+        let both = [linear_transposed::<B, 3> as Linear<B>, portable::linear_transposed]
+            .map(|function| run(function, input.clone(), weight.clone(), bias.clone(), WANTED[0]));
         assert!(both[0] == both[1]);
     }
     check::<Autodiff<NdArray<f64>>>();
@@ -243,11 +173,7 @@ fn other_types_and_nested_autodiff_take_the_portable_path() {
 }
 
 fn gradient_matches_finite_differences<B: AutodiffBackend>(function: Linear<B>, shape: [usize; 2]) {
-    let (input, weight, bias) = (
-        numbers(2 * 2 * 3, 1),
-        numbers(shape[0] * shape[1], 2),
-        numbers(4, 3),
-    );
+    let (input, weight, bias) = (numbers(2 * 2 * 3, 1), numbers(shape[0] * shape[1], 2), numbers(4, 3));
     let evaluate = |input: &[f32], weight: &[f32], bias: &[f32], wanted| {
         run(
             function,
@@ -276,10 +202,7 @@ fn gradient_matches_finite_differences<B: AutodiffBackend>(function: Linear<B>, 
         };
         ((at(step) - at(-step)) / f64::from(2.0 * step)) as f32
     };
-    for (which, length) in [input.len(), weight.len(), bias.len()]
-        .into_iter()
-        .enumerate()
-    {
+    for (which, length) in [input.len(), weight.len(), bias.len()].into_iter().enumerate() {
         let differences: Vec<f32> = (0..length).map(|index| slope(which, index)).collect();
         let gradient = found[which + 1].clone().expect("all were asked for");
         assert_close(&format!("part {which}"), &gradient, &differences, 1e-5);
@@ -295,15 +218,7 @@ fn gradient_matches_finite_differences_on_both() {
 }
 
 fn same_bits_every_time<B: AutodiffBackend>() {
-    let once = || {
-        run::<B>(
-            linear,
-            tensor([32, 64, 256], 1),
-            tensor([256, 96], 2),
-            tensor([96], 3),
-            WANTED[0],
-        )
-    };
+    let once = || run::<B>(linear, tensor([32, 64, 256], 1), tensor([256, 96], 2), tensor([96], 3), WANTED[0]);
     let first = once();
     for _ in 0..5 {
         assert!(first == once());

@@ -44,7 +44,7 @@ impl Rank {
 /// The plots of one run, most important first, and how many had to be left out.
 ///
 /// Training and validation values of one metric share a plot, and so do metrics named alike up to a slash: `loss/generator` and
-/// `loss/discriminator`, `lr/head` and `lr/backbone`.
+/// `loss/discriminator`.
 pub(crate) fn of_run(run: &Run) -> (Vec<Curve>, usize) {
     let best = run.best();
     let mut plots: Vec<Curve> = plots(&[run])
@@ -119,7 +119,7 @@ fn plots(runs: &[&Run]) -> BTreeMap<String, Vec<(String, String)>> {
             continue;
         }
         for metric in record.metrics.keys() {
-            let plot = metric.split('/').next().unwrap_or(metric);
+            let (plot, _) = plot_and_part(metric);
             if !plots.contains_key(plot) {
                 plots.insert(plot.into(), Vec::new());
             }
@@ -135,15 +135,24 @@ fn plots(runs: &[&Run]) -> BTreeMap<String, Vec<(String, String)>> {
     plots
 }
 
+/// The plot that a metric belongs to, and what tells it from the others there.
+fn plot_and_part(metric: &str) -> (&str, Option<&str>) {
+    // The loop logs the rates of several optimisers as `lr_generator` and `lr_discriminator`.
+    match metric.split_once('/').or_else(|| Some(("lr", metric.strip_prefix("lr_")?))) {
+        Some((plot, part)) => (plot, Some(part)),
+        None => (metric, None),
+    }
+}
+
 fn of_metric(run: &Run, split: &str, metric: &str) -> Series {
     let (x, y) = run.series(split, metric);
-    let part = metric.split_once('/').map(|(_, part)| part.replace('_', " "));
-    let name = match part {
+    let (plot, part) = plot_and_part(metric);
+    let name = match part.map(|part| part.replace('_', " ")) {
         Some(part) if split == "train" => part,
         Some(part) => format!("{part} ({split})"),
         None => split.to_owned(),
     };
-    let steady = metric.starts_with("lr") || metric.starts_with("learning_rate");
+    let steady = matches!(plot, "lr" | "learning_rate");
     let style = if split == "train" { LineStyle::Line } else { LineStyle::Markers };
     Series { name, x, y, style, smooth: split == "train" && !steady, ..Series::default() }
 }

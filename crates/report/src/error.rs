@@ -12,7 +12,8 @@ pub enum ReportError {
     },
     /// The folder holds nothing that a run writes.
     #[error(
-        "`{}` is not a run folder: it holds none of `config.toml`, `metrics.jsonl`, `summary.json`; give the folder of one run, such as `runs/<name>`",
+        "`{}` is not a run folder: it holds none of `config.toml`, `metrics.jsonl`, `summary.json`; \
+         give the folder of one run, such as `runs/<name>`",
         path.display()
     )]
     NotARun {

@@ -9,7 +9,7 @@ pub(crate) fn number(value: f64) -> String {
         if value > 0.0 { "∞".into() } else { "−∞".into() }
     } else if size == 0.0 {
         "0".into()
-    } else if size >= 1e7 || size < 1e-3 {
+    } else if !(1e-3..1e7).contains(&size) {
         without_trailing_zeros(&format!("{value:.2e}"))
     } else if size >= 1000.0 {
         let digits = count(size.round() as u64);

@@ -84,7 +84,7 @@ fn header(run: &Run, job: Option<&str>, curves: bool) -> Markup {
     let status = run.status();
     let known = ["finished", "stopped", "interrupted", "failed", "unfinished"];
     let class = known.into_iter().find(|known| *known == status).unwrap_or("");
-    let reason = run.summary.as_ref().and_then(|summary| summary.reason.as_deref()).unwrap_or_default();
+    let reason = run.reason().unwrap_or_default();
     html! {
         header {
             p class="kicker" { (job.unwrap_or("Training run")) }

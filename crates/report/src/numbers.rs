@@ -35,7 +35,7 @@ pub(crate) fn grid<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, 
 }
 
 pub(crate) fn map<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
-    let map = BTreeMap::<String, Lenient>::deserialize(from)?;
+    let map = Option::<BTreeMap<String, Lenient>>::deserialize(from)?.unwrap_or_default();
     map.into_iter().map(|(name, value)| Ok((name, value.value()?))).collect()
 }
 

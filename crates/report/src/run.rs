@@ -92,8 +92,8 @@ pub struct Summary {
     #[serde(deserialize_with = "numbers::map")]
     pub r#final: BTreeMap<String, f64>,
     /// Tables and plots of the job; they become [`Run::sections`].
-    tables: Vec<Value>,
-    plots: Vec<Value>,
+    tables: Option<Vec<Value>>,
+    plots: Option<Vec<Value>>,
     /// Whatever else the job noted, such as versions; plain values are shown as the run's environment.
     #[serde(flatten)]
     pub other: BTreeMap<String, Value>,
@@ -220,6 +220,12 @@ impl Run {
         said.or_else(|| self.records.iter().filter_map(|record| record.seconds).max_by(f64::total_cmp))
     }
 
+    /// Why the run ended, where that says more than its status.
+    pub fn reason(&self) -> Option<&str> {
+        let reason = self.summary.as_ref()?.reason.as_deref()?;
+        (!reason.is_empty() && reason != self.status()).then_some(reason)
+    }
+
     /// How the run ended, in one word; `unfinished` where it never said so.
     pub fn status(&self) -> &str {
         self.summary.as_ref().and_then(|summary| summary.status.as_deref()).unwrap_or("unfinished")
@@ -323,14 +329,14 @@ fn parse_summary(bytes: &[u8], warnings: &mut Vec<String>) -> Option<Summary> {
 
 fn summary_sections(summary: &mut Summary, warnings: &mut Vec<String>) -> Vec<Section> {
     let mut sections = Vec::new();
-    for table in summary.tables.drain(..) {
+    for table in summary.tables.take().into_iter().flatten() {
         let title = table.get("title").and_then(Value::as_str).unwrap_or_default().to_owned();
         match serde_json::from_value::<Table>(table) {
             Ok(table) => sections.push(Section::new(title, Body::Table(table))),
             Err(error) => warnings.push(format!("summary.json: table `{title}`: {error}")),
         }
     }
-    for plot in summary.plots.drain(..) {
+    for plot in summary.plots.take().into_iter().flatten() {
         match serde_json::from_value(plot) {
             Ok(section) => sections.push(section),
             Err(error) => warnings.push(format!("summary.json: plot: {error}")),
@@ -392,7 +398,7 @@ fn load_pictures(section: &mut Section, folder: &Path, warnings: &mut Vec<String
 
 fn read_picture_inside(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
     let relative = Path::new(path);
-    // A report may be sent to others: a run folder from elsewhere must not be able to pull in files of its reader.
+    // Reports are passed on: the path in a section must not lead to other files of whoever makes the report.
     if !relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
         return Err("the path must stay inside the run folder".into());
     }

@@ -65,11 +65,12 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Starts a new event file for a run that goes on at `step`: TensorBoard then drops the points at `step` and later that an
-    /// interrupted process had written, which the resumed one is about to write again.
-    pub fn resume(dir: impl AsRef<Path>, step: u64) -> io::Result<Self> {
+    /// Starts a new event file for a run that goes on. `first_step` is the first step that will be written: TensorBoard drops the
+    /// points of earlier files at that step and later, which an interrupted process had written past its last checkpoint. After a
+    /// checkpoint of step 500 it is 501, and the points of step 500 stay.
+    pub fn resume(dir: impl AsRef<Path>, first_step: u64) -> io::Result<Self> {
         let mut writer = Self::create(dir)?;
-        writer.session_start(step, SystemTime::now())?;
+        writer.session_start(first_step, SystemTime::now())?;
         writer.flush()?;
         Ok(writer)
     }

@@ -45,7 +45,7 @@ fn facts(run: &Run) -> Vec<String> {
     let summary = run.summary.clone().unwrap_or_default();
     let mut facts = Vec::new();
     let one_line = |text: String| text.replace('\n', " ");
-    facts.extend(summary.reason.map(one_line));
+    facts.extend(run.reason().map(|reason| one_line(reason.into())));
     let mut what: Vec<String> =
         [summary.job, summary.backend, summary.device].into_iter().flatten().map(one_line).collect();
     what.extend(summary.parameters.map(|count| format!("{} parameters", format::count(count))));

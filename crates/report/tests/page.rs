@@ -308,6 +308,21 @@ fn values_that_are_not_finite_leave_gaps() {
 }
 
 #[test]
+fn metrics_of_one_name_share_a_plot() {
+    let metrics =
+        json!({"lr_generator": 1e-3, "lr_discriminator": 2e-3, "loss/generator": 1.0, "loss/discriminator": 2.0});
+    let lines: String =
+        (1..4).map(|step| format!("{}\n", json!({"step": step, "split": "train", "metrics": metrics}))).collect();
+    let run =
+        Folder::new().with("metrics.jsonl", lines).with("summary.json", "{\"tables\":null,\"final\":null}").open();
+    assert_eq!(run.warnings, Vec::<String>::new());
+    let html = run.to_html();
+    assert_eq!(drawings(&html).len(), 2);
+    let text = check(&html).text.take();
+    assert!(text.contains("generator 1") && text.contains("discriminator 0.002"));
+}
+
+#[test]
 fn runs_of_no_points_one_point_and_broken_points_have_pages() {
     let empty = Folder::new().open().to_html();
     assert!(check(&empty).text.borrow().contains("No metrics have been logged yet"));

@@ -1,7 +1,8 @@
 //! Text from a trained language model, token by token.
 //!
-//! The prompt is consumed in one forward pass; from then on the carried state makes each token cost one step, however long
-//! the text. One vector of logits a token is read back to the host, where the draw is made (see [`layers::sampling`]).
+//! The prompt is consumed in one forward pass; from then on the carried state makes each token cost one step, however
+//! long the text. One vector of logits a token is read back to the host, where the draw is made (see
+//! [`layers::sampling`]).
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use layers::{
@@ -45,8 +46,8 @@ pub struct Generator<'a, B: Backend> {
     next: Option<Next<B>>,
 }
 
-/// Where the next token comes from. Its logits are made only when it is asked for, so each is given out as soon as it is
-/// drawn.
+/// Where the next token comes from. Its logits are made only when it is asked for, so each is given out as soon as it
+/// is drawn.
 #[derive(Debug)]
 enum Next<B: Backend> {
     /// Logits after the prompt, `[1, 1, vocabulary]`, and the state.
@@ -79,26 +80,17 @@ impl<'a, B: Backend> Generator<'a, B> {
         let (features, state) = model.forward_features(row(prompt, device), None);
         // Only the last place is projected: the vocabulary may be large and the prompt long.
         let last = features.narrow(1, prompt.len() - 1, 1); // [1, 1, hidden]
-        Ok(Self {
-            model,
-            sampler,
-            device: device.clone(),
-            next: Some(Next::Prompt(model.forward_head(last), state)),
-        })
+        Ok(Self { model, sampler, device: device.clone(), next: Some(Next::Prompt(model.forward_head(last), state)) })
     }
 
     fn step(&mut self) -> Result<Option<u32>, GenerationError> {
         let (logits, state) = match self.next.take() {
             None => return Ok(None),
             Some(Next::Prompt(logits, state)) => (logits, state),
-            Some(Next::Token(token, state)) => {
-                self.model.forward(row(&[token], &self.device), Some(state))
-            }
+            Some(Next::Token(token, state)) => self.model.forward(row(&[token], &self.device), Some(state)),
         };
         let logits = logits.into_data().convert::<f32>();
-        let logits = logits
-            .as_slice::<f32>()
-            .map_err(|error| GenerationError::Device(format!("{error:?}")))?;
+        let logits = logits.as_slice::<f32>().map_err(|error| GenerationError::Device(format!("{error:?}")))?;
         let token = self.sampler.next(logits)?;
         self.next = Some(Next::Token(token, state));
         Ok(Some(token))

@@ -1,9 +1,10 @@
 //! Recurrent language model: an embedding, a stack of recurrent layers, and a projection to one logit a token.
 //!
-//! Graves, "Generating Sequences With Recurrent Neural Networks", <https://arxiv.org/abs/1308.0850>; the shape of the model,
-//! where its dropout acts and how weights are tied follow PyTorch's
+//! Graves, "Generating Sequences With Recurrent Neural Networks", <https://arxiv.org/abs/1308.0850>; the shape of the
+//! model, where its dropout acts and how weights are tied follow PyTorch's
 //! [`word_language_model`](https://github.com/pytorch/examples/tree/main/word_language_model), and parameters have the
-//! layouts of the PyTorch module with the fields `embedding`, `rnn` and `output` (see [`pretrained`](crate::pretrained)).
+//! layouts of the PyTorch module with the fields `embedding`, `rnn` and `output` (see
+//! [`pretrained`](crate::pretrained)).
 
 use burn::{
     module::{Module, Param},
@@ -108,11 +109,11 @@ impl LanguageModelConfig {
         wrong
     }
 
-    /// A model with random weights, drawn as PyTorch draws them: embedding from N(0, 1), projection and recurrent layers from
-    /// the uniform distribution within ±1/√hidden.
+    /// A model with random weights, drawn as PyTorch draws them: embedding from N(0, 1), projection and recurrent
+    /// layers from the uniform distribution within ±1/√hidden.
     ///
-    /// A tied embedding is drawn within ±0.1, as `word_language_model` does, since N(0, 1) makes far too large logits, and
-    /// the bias is 0.
+    /// A tied embedding is drawn within ±0.1, as `word_language_model` does, since N(0, 1) makes far too large logits,
+    /// and the bias is 0.
     ///
     /// # Panics
     /// When [`validate`](Self::validate) finds something, or `vocab_size` is 0.
@@ -151,8 +152,8 @@ impl LanguageModelConfig {
 impl<B: Backend> LanguageModel<B> {
     /// The logits of the token after each of `tokens`, and the state after the last.
     ///
-    /// Without a state the text begins here; with the state of an earlier call it goes on from there, and gradients flow
-    /// back into that call unless the state was detached.
+    /// Without a state the text begins here; with the state of an earlier call it goes on from there, and gradients
+    /// flow back into that call unless the state was detached.
     ///
     /// # Shapes
     /// - tokens: `[batch, time]`, in `0..vocabulary`

@@ -1,7 +1,7 @@
 //! Weights from and for PyTorch.
 //!
-//! Layouts are PyTorch's and need no change; names are turned into PyTorch's and back. What [`save`] writes loads there with
-//! `model.load_state_dict(safetensors.torch.load_file(path))` into
+//! Layouts are PyTorch's and need no change; names are turned into PyTorch's and back. What [`save`] writes loads there
+//! with `model.load_state_dict(safetensors.torch.load_file(path))` into
 //!
 //! ```python
 //! class LanguageModel(nn.Module):
@@ -60,12 +60,14 @@ pub fn load<B: Backend>(model: &mut LanguageModel<B>, path: impl AsRef<Path>) ->
 
 /// Puts the tensors of a PyTorch `state_dict` into `model`.
 ///
-/// They are called `embedding.weight`, `rnn.weight_ih_l0`, …, `output.weight` and `output.bias`; `encoder` and `decoder` in
-/// place of `embedding` and `output` are understood, and so is a `module.` before everything. A model with tied weights
-/// does not need `output.weight`, and refuses one that is not the embedding. Values of another float type are converted.
+/// They are called `embedding.weight`, `rnn.weight_ih_l0`, …, `output.weight` and `output.bias`; `encoder` and
+/// `decoder` in place of `embedding` and `output` are understood, and so is a `module.` before everything. A model with
+/// tied weights does not need `output.weight`, and refuses one that is not the embedding. Values of another float type
+/// are converted.
 ///
 /// # Errors
-/// [`PretrainedError::Mismatch`] with every name that is missing, unknown or of another shape; `model` is then as it was.
+/// [`PretrainedError::Mismatch`] with every name that is missing, unknown or of another shape; `model` is then as it
+/// was.
 pub fn load_state_dict<B: Backend>(model: &mut LanguageModel<B>, tensors: StateDict) -> Result<(), PretrainedError> {
     let mut tensors: BTreeMap<String, TensorSnapshot> =
         rename::<B>(tensors).into_iter().map(|snapshot| (snapshot.full_path(), snapshot)).collect();

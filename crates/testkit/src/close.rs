@@ -39,8 +39,8 @@ pub fn assert_data_close(name: &str, actual: &TensorData, expected: &TensorData,
     }
     if let Some((place, actual_value, expected_value, excess)) = worst {
         panic!(
-            "{name}: {off} of {} elements differ by more than {tolerance:e}; the worst, at {:?}, is {actual_value} where \
-             {expected_value} was expected (off by {excess:e})",
+            "{name}: {off} of {} elements differ by more than {tolerance:e}; the worst, at {:?}, is {actual_value} \
+             where {expected_value} was expected (off by {excess:e})",
             actual.num_elements(),
             coordinates(place, &actual.shape.to_vec()),
         );

@@ -11,8 +11,8 @@ use training_loop::weights::NamedTensors;
 
 use crate::assert_data_close;
 
-/// The gradient of `loss` with respect to each parameter that requires one, by dotted path; a parameter that has none is in
-/// the second list.
+/// The gradient of `loss` with respect to each parameter that requires one, by dotted path; a parameter that has none
+/// is in the second list.
 pub fn gradients_by_path<B: AutodiffBackend, M: Module<B>>(
     model: &M,
     loss: Tensor<B, 1>,
@@ -73,8 +73,8 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<B> {
 
 /// The gradient of `function`, a scalar, at `input`, by central differences of `step`.
 ///
-/// It evaluates `function` twice an element, so keep the input small. In 64 bits a step of 1e-5 gives about nine digits; in
-/// 32 bits one of 1e-2 gives about three.
+/// It evaluates `function` twice an element, so keep the input small. In 64 bits a step of 1e-5 gives about nine
+/// digits; in 32 bits one of 1e-2 gives about three.
 pub fn numeric_gradient<B: Backend, const D: usize>(
     input: &Tensor<B, D>,
     function: impl Fn(Tensor<B, D>) -> Tensor<B, 1>,

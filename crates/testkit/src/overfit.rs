@@ -23,12 +23,12 @@ impl Default for TinyOverfit {
     }
 }
 
-/// Trains `task` on one batch, asked for anew each step, with burn's own Adam: nothing of the loop under it. Returns the
-/// trained model and the loss of each step.
+/// Trains `task` on one batch, asked for anew each step, with burn's own Adam: nothing of the loop under it. Returns
+/// the trained model and the loss of each step.
 ///
 /// # Panics
-/// When the last loss is not below the bound, or the task has more than one optimiser: what memorising means for those is
-/// their own affair.
+/// When the last loss is not below the bound, or the task has more than one optimiser: what memorising means for those
+/// is their own affair.
 #[track_caller]
 pub fn tiny_overfit<B: AutodiffBackend, T: Task<B>>(
     task: &mut T,

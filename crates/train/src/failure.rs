@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    io::{self, ErrorKind, IsTerminal},
+    io::{self, ErrorKind, IsTerminal, Write},
 };
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, Report};
@@ -46,11 +46,13 @@ impl Failure {
 
     /// Prints the message to standard error: with colour on a terminal, in plain ASCII anywhere else.
     pub fn print(&self) {
-        match self {
-            Self::User(report) | Self::Internal(report) => eprint!("{}", rendered(report.as_ref())),
-            Self::Interrupted => eprintln!("interrupted"),
-            Self::ClosedPipe => {}
-        }
+        let text = match self {
+            Self::User(report) | Self::Internal(report) => rendered(report.as_ref()),
+            Self::Interrupted => "interrupted\n".into(),
+            Self::ClosedPipe => return,
+        };
+        // Where standard error is closed there is nobody to tell.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 }
 

@@ -1,12 +1,17 @@
-//! Kiln's language model under burn's own learner: `SupervisedTraining` instead of Kiln's loop, on the embedded stories.
+//! Kiln's language model under burn's own learner: `SupervisedTraining` instead of Kiln's loop, on the embedded
+//! stories.
 //!
 //!     cargo run -p burn-learner            # three epochs, about a minute on two cores
 //!     cargo run -p burn-learner -- 1       # as many epochs as one likes
 //!
-//! burn's metrics, checkpoints and logs lie under `runs/burn-learner`. What Kiln's loop has beside it: state carried from
-//! window to window, exact resume, EMA, samples, a report.
+//! burn's metrics, checkpoints and logs lie under `runs/burn-learner`. What Kiln's loop has beside it: state carried
+//! from window to window, exact resume, EMA, samples, a report.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    error::Error,
+    sync::Arc,
+};
 
 use burn::{
     backend::{Autodiff, Flex},
@@ -19,7 +24,7 @@ use burn::{
     tensor::backend::Backend,
     train::{
         Learner, SupervisedTraining,
-        metric::{AccuracyMetric, LossMetric, MetricDefinition, PerplexityMetric},
+        metric::{AccuracyMetric, LossMetric, MetricDefinition, MetricId, PerplexityMetric},
         renderer::{
             EvaluationName, EvaluationProgress, MetricState, MetricsRenderer, MetricsRendererEvaluation,
             MetricsRendererTraining, ProgressType, TrainingProgress,
@@ -97,14 +102,16 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// A line now and then, where burn's own renderers draw a full screen or a line a step.
 #[derive(Default)]
 struct Lines {
+    names: HashMap<MetricId, String>,
     latest: BTreeMap<String, f64>,
 }
 
 impl Lines {
     fn update(&mut self, state: MetricState) {
-        if let MetricState::Numeric(entry, value) = state {
-            let name = format!("{:?}", entry.metric_id);
-            self.latest.insert(name, value.current());
+        if let MetricState::Numeric(entry, value) = state
+            && let Some(name) = self.names.get(&entry.metric_id)
+        {
+            self.latest.insert(name.clone(), value.current());
         }
     }
 
@@ -114,7 +121,7 @@ impl Lines {
         };
         let done = items.items_processed;
         if done % (100 * BATCH_SIZE) == 0 || done == items.items_total {
-            let metrics: Vec<String> = self.latest.values().map(|v| format!("{v:.3}")).collect();
+            let metrics: Vec<String> = self.latest.iter().map(|(name, value)| format!("{name} {value:.3}")).collect();
             println!(
                 "epoch {}   {split} {done}/{}   {}",
                 progress.global_progress.items_processed,
@@ -152,5 +159,7 @@ impl MetricsRendererEvaluation for Lines {
 impl MetricsRenderer for Lines {
     fn manual_close(&mut self) {}
 
-    fn register_metric(&mut self, _definition: MetricDefinition) {}
+    fn register_metric(&mut self, definition: MetricDefinition) {
+        self.names.insert(definition.metric_id, definition.name.to_lowercase());
+    }
 }

@@ -22,7 +22,7 @@ type B = Autodiff<Flex>;
 const TEXT: &[u8] = include_bytes!("main.rs");
 const ROWS: usize = 8;
 const TIME: usize = 32;
-const STEPS: usize = 600;
+const STEPS: usize = 1000;
 
 fn main() -> Result<(), GenerationError> {
     let device = Default::default();

@@ -72,23 +72,11 @@ pub fn nll_per_row<B: Backend>(
     portable::nll_per_row(logits, targets, options)
 }
 
-fn check_shapes<B: Backend>(
-    logits: &Tensor<B, 2>,
-    targets: &Tensor<B, 1, Int>,
-    options: &CrossEntropy,
-) {
+fn check_shapes<B: Backend>(logits: &Tensor<B, 2>, targets: &Tensor<B, 1, Int>, options: &CrossEntropy) {
     let [rows, classes] = logits.dims();
     let [targets] = targets.dims();
-    assert_eq!(
-        rows, targets,
-        "cross entropy: {rows} rows of logits but {targets} targets"
-    );
+    assert_eq!(rows, targets, "cross entropy: {rows} rows of logits but {targets} targets");
     if let Some(weights) = &options.class_weights {
-        assert_eq!(
-            classes,
-            weights.len(),
-            "cross entropy: {classes} classes but {} class weights",
-            weights.len()
-        );
+        assert_eq!(classes, weights.len(), "cross entropy: {classes} classes but {} class weights", weights.len());
     }
 }

@@ -53,9 +53,7 @@ impl<B: Backend> Rows<B> {
     fn new(logits: &Tensor<B, 2>, targets: Tensor<B, 1, Int>, options: &CrossEntropy) -> Self {
         let [rows, classes] = logits.dims();
         let device = logits.device();
-        let ignored = options
-            .ignore_index
-            .map(|index| targets.clone().equal_elem(index));
+        let ignored = options.ignore_index.map(|index| targets.clone().equal_elem(index));
         let targets = match &ignored {
             Some(ignored) => targets.mask_fill(ignored.clone(), 0),
             None => targets,
@@ -65,22 +63,14 @@ impl<B: Backend> Rows<B> {
             Tensor::<B, 2>::from_data(data, (&device, logits.dtype()))
         });
         let target_weights = match &class_weights {
-            Some(weights) => weights
-                .clone()
-                .reshape([classes])
-                .select(0, targets.clone()),
+            Some(weights) => weights.clone().reshape([classes]).select(0, targets.clone()),
             None => Tensor::ones([rows], (&device, logits.dtype())),
         };
         let target_weights = match &ignored {
             Some(ignored) => target_weights.mask_fill(ignored.clone(), 0),
             None => target_weights,
         };
-        Self {
-            targets,
-            ignored,
-            class_weights,
-            target_weights,
-        }
+        Self { targets, ignored, class_weights, target_weights }
     }
 
     /// `[rows]`: the loss of each row, not yet divided by anything.
@@ -88,10 +78,7 @@ impl<B: Backend> Rows<B> {
         let [rows, classes] = logits.dims();
         let log_probabilities = log_softmax(logits, 1); // [rows, classes]
         let smoothing = options.label_smoothing;
-        let of_target = log_probabilities
-            .clone()
-            .gather(1, self.targets.reshape([rows, 1]))
-            .reshape([rows]);
+        let of_target = log_probabilities.clone().gather(1, self.targets.reshape([rows, 1])).reshape([rows]);
         let mut losses = of_target * self.target_weights * (smoothing - 1.0);
         if smoothing > 0.0 {
             let weighted = match self.class_weights {

@@ -36,16 +36,7 @@ pub struct AdamHyper {
 
 impl Default for AdamHyper {
     fn default() -> Self {
-        Self {
-            lr: 1e-3,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 1e-2,
-            l2: 0.0,
-            step: 1,
-            grad_scale: 1.0,
-        }
+        Self { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 1e-2, l2: 0.0, step: 1, grad_scale: 1.0 }
     }
 }
 
@@ -105,14 +96,7 @@ pub struct SgdHyper {
 
 impl Default for SgdHyper {
     fn default() -> Self {
-        Self {
-            lr: 1e-3,
-            momentum: 0.0,
-            dampening: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-            grad_scale: 1.0,
-        }
+        Self { lr: 1e-3, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, grad_scale: 1.0 }
     }
 }
 
@@ -154,15 +138,7 @@ pub struct RmsPropHyper {
 
 impl Default for RmsPropHyper {
     fn default() -> Self {
-        Self {
-            lr: 1e-2,
-            alpha: 0.99,
-            eps: 1e-8,
-            momentum: 0.0,
-            centered: false,
-            weight_decay: 0.0,
-            grad_scale: 1.0,
-        }
+        Self { lr: 1e-2, alpha: 0.99, eps: 1e-8, momentum: 0.0, centered: false, weight_decay: 0.0, grad_scale: 1.0 }
     }
 }
 
@@ -190,11 +166,7 @@ impl<B: Backend, const D: usize> RmsPropState<B, D> {
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     fn has_kernel(&self) -> bool {
         let optional = [&self.gradient_average, &self.momentum_buffer];
-        has_kernel(&[&self.square_average])
-            && optional
-                .into_iter()
-                .flatten()
-                .all(|tensor| has_kernel(&[tensor]))
+        has_kernel(&[&self.square_average]) && optional.into_iter().flatten().all(|tensor| has_kernel(&[tensor]))
     }
 }
 
@@ -226,10 +198,7 @@ pub fn sum_squares<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B
 }
 
 /// `grad * factor`, with the factor (`[1]`) still on its device, so that clipping need not wait for it.
-pub fn scale_by<B: Backend, const D: usize>(
-    grad: Tensor<B, D>,
-    factor: Tensor<B, 1>,
-) -> Tensor<B, D> {
+pub fn scale_by<B: Backend, const D: usize>(grad: Tensor<B, D>, factor: Tensor<B, 1>) -> Tensor<B, D> {
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&[&grad]) && has_kernel(&[&factor]) {
         return kernel::scale_by(grad, factor);
@@ -238,11 +207,7 @@ pub fn scale_by<B: Backend, const D: usize>(
 }
 
 /// `ema * decay + weight * (1 - decay)`: one step of an exponential moving average of the weights.
-pub fn lerp_<B: Backend, const D: usize>(
-    ema: Tensor<B, D>,
-    weight: Tensor<B, D>,
-    decay: f64,
-) -> Tensor<B, D> {
+pub fn lerp_<B: Backend, const D: usize>(ema: Tensor<B, D>, weight: Tensor<B, D>, decay: f64) -> Tensor<B, D> {
     #[cfg(any(feature = "ndarray", feature = "flex"))]
     if has_kernel(&[&ema, &weight]) {
         return kernel::lerp_(ema, weight, decay);

@@ -14,11 +14,7 @@ pub fn adamw<B: Backend, const D: usize>(
 ) -> (Tensor<B, D>, Tensor<B, D>, Tensor<B, D>) {
     let factors = AdamFactors::new(hyper);
     let grad = decayed_gradient(&param, grad, hyper.grad_scale, hyper.l2);
-    let param = if hyper.weight_decay == 0.0 {
-        param
-    } else {
-        param * factors.keep
-    };
+    let param = if hyper.weight_decay == 0.0 { param } else { param * factors.keep };
     let first = first.clone() + (grad.clone() - first) * (1.0 - hyper.beta1);
     let second = second * hyper.beta2 + grad.clone() * grad * (1.0 - hyper.beta2);
     let divisor = second.clone().sqrt() / factors.root_correction + hyper.eps;
@@ -41,11 +37,7 @@ pub fn sgd<B: Backend, const D: usize>(
         Some(buffer) => buffer * hyper.momentum + grad.clone() * (1.0 - hyper.dampening),
         None => grad.clone(),
     };
-    let direction = if hyper.nesterov {
-        grad + buffer.clone() * hyper.momentum
-    } else {
-        buffer.clone()
-    };
+    let direction = if hyper.nesterov { grad + buffer.clone() * hyper.momentum } else { buffer.clone() };
     (param - direction * hyper.lr, Some(buffer))
 }
 
@@ -56,14 +48,9 @@ pub fn rmsprop<B: Backend, const D: usize>(
     state: RmsPropState<B, D>,
     hyper: &RmsPropHyper,
 ) -> (Tensor<B, D>, RmsPropState<B, D>) {
-    let RmsPropState {
-        square_average,
-        mut gradient_average,
-        mut momentum_buffer,
-    } = state;
+    let RmsPropState { square_average, mut gradient_average, mut momentum_buffer } = state;
     let grad = decayed_gradient(&param, grad, hyper.grad_scale, hyper.weight_decay);
-    let square_average =
-        square_average * hyper.alpha + grad.clone() * grad.clone() * (1.0 - hyper.alpha);
+    let square_average = square_average * hyper.alpha + grad.clone() * grad.clone() * (1.0 - hyper.alpha);
     let variance = if hyper.centered {
         let mean = gradient_average.unwrap_or_else(|| param.zeros_like());
         let mean = mean.clone() + (grad.clone() - mean) * (1.0 - hyper.alpha);
@@ -79,11 +66,7 @@ pub fn rmsprop<B: Backend, const D: usize>(
         direction = buffer * hyper.momentum + direction;
         momentum_buffer = Some(direction.clone());
     }
-    let state = RmsPropState {
-        square_average,
-        gradient_average,
-        momentum_buffer,
-    };
+    let state = RmsPropState { square_average, gradient_average, momentum_buffer };
     (param - direction * hyper.lr, state)
 }
 
@@ -93,19 +76,12 @@ pub fn sum_squares<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Tensor<B
 }
 
 /// [`scale_by`](super::scale_by) in plain tensor operations.
-pub fn scale_by<B: Backend, const D: usize>(
-    grad: Tensor<B, D>,
-    factor: Tensor<B, 1>,
-) -> Tensor<B, D> {
+pub fn scale_by<B: Backend, const D: usize>(grad: Tensor<B, D>, factor: Tensor<B, 1>) -> Tensor<B, D> {
     grad * factor.reshape([1; D])
 }
 
 /// [`lerp_`](super::lerp_) in plain tensor operations.
-pub fn lerp_<B: Backend, const D: usize>(
-    ema: Tensor<B, D>,
-    weight: Tensor<B, D>,
-    decay: f64,
-) -> Tensor<B, D> {
+pub fn lerp_<B: Backend, const D: usize>(ema: Tensor<B, D>, weight: Tensor<B, D>, decay: f64) -> Tensor<B, D> {
     ema * decay + weight * (1.0 - decay)
 }
 
@@ -117,9 +93,5 @@ fn decayed_gradient<B: Backend, const D: usize>(
     decay: f64,
 ) -> Tensor<B, D> {
     let grad = if scale == 1.0 { grad } else { grad * scale };
-    if decay == 0.0 {
-        grad
-    } else {
-        grad + param.clone() * decay
-    }
+    if decay == 0.0 { grad } else { grad + param.clone() * decay }
 }

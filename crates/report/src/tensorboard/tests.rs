@@ -22,8 +22,7 @@ fn slow_masked_crc(data: &[u8]) -> u32 {
             crc = (crc >> 1) ^ (0x82F6_3B78 & (crc & 1).wrapping_neg());
         }
     }
-    let crc = !crc;
-    ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8)
+    (!crc).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn take<'a>(data: &mut &'a [u8], count: usize) -> &'a [u8] {

@@ -70,9 +70,9 @@ fn report(found: Vec<(&'static str, String)>, problems: &mut Problems) {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LanguageModelOptions {
-    /// Begin each window with the state in which the window before it ended (truncated back-propagation through time: values
-    /// flow on, gradients stop at the window). Training windows follow each other with `data.sampling = "contiguous"` only;
-    /// validation windows always do. Off, every window begins with an empty state.
+    /// Begin each window with the state in which the window before it ended (truncated back-propagation through time:
+    /// values flow on, gradients stop at the window). Training windows follow each other with `data.sampling =
+    /// "contiguous"` only; validation windows always do. Off, every window begins with an empty state.
     pub carry_state: bool,
     /// Text that the samples continue. Empty: they begin after a line break.
     pub sample_prompt: String,
@@ -257,7 +257,8 @@ impl<B: AutodiffBackend> Task<B> for LanguageModelTask<B> {
         {
             let (before, now) = (state.batch_size(), batch.batch_size);
             return Err(format!(
-                "the text goes on in {before} rows, but a batch has {now} now: `data.batch_size` cannot change when a run is resumed"
+                "the text goes on in {before} rows, but a batch has {now} now: `data.batch_size` cannot change when a run \
+                 is resumed"
             )
             .into());
         }

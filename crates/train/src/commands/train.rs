@@ -136,6 +136,9 @@ impl<J: Job> WithBackend for Training<'_, J> {
         let interrupt = stop_on_ctrl_c(args.progress() == Progress::Tui);
         let mut plain = Plain::new(&run.root().join("train.log"), args.progress() == Progress::Plain);
         plain.line(&format!("{} on {choice}, run {}", J::NAME, run.root().display()));
+        if let Some(note) = &choice.note {
+            plain.line(note);
+        }
         let artefacts = plan.resume.is_some().then(|| run.root());
         let context = AssembleContext { device: &device, seed: experiment.training.seed, artefacts };
         let assembled = J::assemble::<B>(&experiment.blocks::<J>(), &context).map_err(TrainError::from);

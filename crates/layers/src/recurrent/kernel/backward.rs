@@ -5,6 +5,7 @@ use super::{
     forward::{Operands, Saved},
     panels::{Panels, WIDE},
     sizes::{GROUP, Sizes},
+    units::{self, Units},
 };
 use crate::{
     cpu::{
@@ -245,36 +246,60 @@ struct Running {
     kept: Scratch,
     /// The gradient of an LSTM's cell.
     memory: Scratch,
-    /// `[rows, gates]` with `gates_stride`: this step's gradients of `W_hh h`.
+    /// `tanh` of an LSTM's cell at this step.
+    squashed: Scratch,
+    /// `[rows, gates]` with `gates_stride`: this step's gradients of `W_hh h`. A copy, because the rows of the saved
+    /// gates are too far from each other to stay in the cache together.
     gates: Scratch,
 }
 
-/// Eight units, or fewer behind which there are no more, of one row at one step.
+/// A block of units, or what is left of them, of one row at one step.
 #[derive(Clone, Copy)]
 struct Spot {
     row: usize,
     step: usize,
     /// The step before, if there is one.
     before: Option<usize>,
+    /// The first unit.
     unit: usize,
-    length: usize,
+    /// How many, at most [`WIDE`].
+    count: usize,
 }
 
 /// The gates' gradients at a spot: of `r, z, n, W_hn h` in a GRU, of `i, f, g, o` in an LSTM, of one gate else.
-type Gradients<L> = [L; 4];
+type Gradients = [Units; 4];
 
 impl WithLanes for Chunk<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
+        match self.sizes.cell {
+            Cell::Lstm => self.all_steps::<L, Lstm>(),
+            Cell::Gru => self.all_steps::<L, Gru>(),
+            Cell::RnnTanh => self.all_steps::<L, RnnTanh>(),
+            Cell::RnnRelu => self.all_steps::<L, RnnRelu>(),
+        }
+    }
+}
+
+impl Chunk<'_> {
+    #[inline(always)]
+    fn all_steps<L: Lanes, D: Derivative>(&mut self) {
         let mut running = self.start();
         for turn in (0..self.sizes.time).rev() {
-            match self.sizes.cell {
-                Cell::Lstm => self.each_spot::<L, Lstm>(turn, &mut running),
-                Cell::Gru => self.each_spot::<L, Gru>(turn, &mut running),
-                Cell::RnnTanh => self.each_spot::<L, RnnTanh>(turn, &mut running),
-                Cell::RnnRelu => self.each_spot::<L, RnnRelu>(turn, &mut running),
+            let step = self.sizes.step(turn);
+            let before = turn.checked_sub(1).map(|turn| self.sizes.step(turn));
+            if self.sizes.cell == Cell::Lstm {
+                self.squash::<L>(step, &mut running);
+            }
+            for row in 0..self.rows {
+                for unit in (0..self.sizes.hidden).step_by(WIDE) {
+                    let spot = Spot { row, step, before, unit, count: WIDE.min(self.sizes.hidden - unit) };
+                    self.prefetch::<L>(spot);
+                    let gradients = D::apply::<L>(self, spot, &mut running);
+                    self.add_to_bias::<L>(spot, &gradients);
+                }
             }
             if turn > 0 || !self.start_hidden_gradient.is_empty() {
                 self.multiply::<L>(&mut running);
@@ -282,9 +307,7 @@ impl WithLanes for Chunk<'_> {
         }
         self.finish(&running);
     }
-}
 
-impl Chunk<'_> {
     fn start(&self) -> Running {
         let sizes = self.sizes;
         let stride = sizes.padded_stride();
@@ -301,6 +324,7 @@ impl Chunk<'_> {
             hidden: state(self.incoming.hidden),
             kept: state(None),
             memory: state(self.incoming.memory),
+            squashed: state(None),
             gates: Scratch::zeros(self.rows * sizes.gates_stride()),
         }
     }
@@ -333,94 +357,48 @@ impl Chunk<'_> {
     }
 
     #[inline(always)]
-    fn each_spot<L: Lanes, D: Derivative>(&mut self, turn: usize, running: &mut Running) {
+    fn squash<L: Lanes>(&self, step: usize, running: &mut Running) {
         let sizes = self.sizes;
-        let (hidden, gates) = (sizes.hidden, sizes.cell.gates());
-        let sums = gates + usize::from(sizes.cell == Cell::Gru);
-        let step = sizes.step(turn);
-        let before = turn.checked_sub(1).map(|turn| sizes.step(turn));
-        for group in 0..self.rows.div_ceil(GROUP) {
-            let rows = group * GROUP..self.rows.min((group + 1) * GROUP);
-            for unit in (0..hidden).step_by(WIDTH) {
-                let length = WIDTH.min(hidden - unit);
-                let mut totals = [L::splat(0.0); 4];
-                for row in rows.clone() {
-                    self.prefetch::<L>(row, before, unit);
-                    let spot = Spot { row, step, before, unit, length };
-                    let gradients = D::apply::<L>(self, spot, running);
-                    for (total, gradient) in totals.iter_mut().zip(&gradients) {
-                        *total = total.add(*gradient);
-                    }
-                }
-                for (index, total) in totals[..sums].iter().enumerate() {
-                    let at = (group * sums + index) * hidden + unit;
-                    let sum = &mut self.bias_sums[at..at + length];
-                    total.add(L::load_partly(sum)).store_partly(sum);
-                }
+        let stride = sizes.padded_stride();
+        for (row, squashed) in running.squashed.chunks_exact_mut(stride).enumerate() {
+            let at = (row * sizes.time + step) * sizes.hidden;
+            squashed[..sizes.hidden].copy_from_slice(&self.memories[at..at + sizes.hidden]);
+            // One short loop, whose iterations do not wait for each other.
+            for lanes in squashed[..sizes.padded()].as_chunks_mut::<WIDTH>().0 {
+                tanh(L::load(lanes)).store(lanes);
             }
         }
     }
 
     /// Asks for the lines that the step before will need.
     #[inline(always)]
-    fn prefetch<L: Lanes>(&self, row: usize, before: Option<usize>, unit: usize) {
-        let sizes = self.sizes;
-        let Some(before) = before.filter(|_| unit.is_multiple_of(WIDE)) else {
-            return;
-        };
-        let step = row * sizes.time + before;
-        for gate in 0..sizes.cell.gates() {
-            let at = step * sizes.gates_stride() + gate * sizes.hidden + unit;
+    fn prefetch<L: Lanes>(&self, spot: Spot) {
+        let Some(step) = spot.before else { return };
+        let before = Spot { step, ..spot };
+        for gate in 0..self.sizes.cell.gates() {
+            let at = self.gate_position(before, gate);
             L::prefetch(self.gates.as_ptr().wrapping_add(at));
         }
-        let at = step * sizes.hidden + unit;
         if let Some(output) = self.incoming.output {
-            L::prefetch(output.as_ptr().wrapping_add(at));
+            L::prefetch(output.as_ptr().wrapping_add(self.unit_position(before)));
         }
     }
 
     #[inline(always)]
-    fn rnn<L: Lanes>(&mut self, spot: Spot, slope: L, running: &mut Running) -> Gradients<L> {
-        let gradient = self.hidden_gradient::<L>(spot, running).mul(slope);
-        self.set_gate(spot, 0, gradient);
-        set_running(self.sizes, spot, 0, gradient, running);
-        let zero = L::splat(0.0);
-        [gradient, zero, zero, zero]
-    }
-
-    /// The gradient of the step's hidden state, from its output and from the step after it.
-    #[inline(always)]
-    fn hidden_gradient<L: Lanes>(&self, spot: Spot, running: &Running) -> L {
-        let through_weight = L::load(&running.hidden[spot.row * self.sizes.padded_stride() + spot.unit..]);
-        match self.incoming.output {
-            Some(output) => {
-                let at = (spot.row * self.sizes.time + spot.step) * self.sizes.hidden + spot.unit;
-                L::load_partly(&output[at..at + spot.length]).add(through_weight)
+    fn add_to_bias<L: Lanes>(&mut self, spot: Spot, gradients: &Gradients) {
+        let hidden = self.sizes.hidden;
+        let sums = self.sizes.cell.gates() + usize::from(self.sizes.cell == Cell::Gru);
+        for (index, gradient) in gradients[..sums].iter().enumerate() {
+            let at = (spot.row / GROUP * sums + index) * hidden + spot.unit;
+            let total = &mut self.bias_sums[at..at + spot.count];
+            let mut buffer = [0.0; WIDE];
+            let mut sum = *units::view(total, &mut buffer);
+            for half in [0, WIDTH] {
+                let added = L::load(&sum[half..]).add(L::load(&gradient[half..]));
+                added.store(&mut sum[half..]);
             }
-            None => through_weight,
+            units::put(total, &sum);
         }
-    }
-
-    /// The hidden state before the step.
-    #[inline(always)]
-    fn previous_hidden<L: Lanes>(&self, spot: Spot) -> L {
-        match (spot.before, self.start_hidden) {
-            (Some(before), _) => self.output_at(spot, before),
-            (None, Some(start)) => L::load_partly(&start[spot.row * self.sizes.hidden + spot.unit..][..spot.length]),
-            (None, None) => L::splat(0.0),
-        }
-    }
-
-    #[inline(always)]
-    fn output_at<L: Lanes>(&self, spot: Spot, step: usize) -> L {
-        let at = (spot.row * self.sizes.time + step) * self.sizes.hidden + spot.unit;
-        L::load_partly(&self.output[at..at + spot.length])
-    }
-
-    #[inline(always)]
-    fn memory_at<L: Lanes>(&self, spot: Spot, step: usize) -> L {
-        let at = (spot.row * self.sizes.time + step) * self.sizes.hidden + spot.unit;
-        L::load_partly(&self.memories[at..at + spot.length])
     }
 
     #[inline(always)]
@@ -430,15 +408,62 @@ impl Chunk<'_> {
     }
 
     #[inline(always)]
-    fn gate<L: Lanes>(&self, spot: Spot, gate: usize) -> L {
-        let at = self.gate_position(spot, gate);
-        L::load_partly(&self.gates[at..at + spot.length])
+    fn unit_position(&self, spot: Spot) -> usize {
+        (spot.row * self.sizes.time + spot.step) * self.sizes.hidden + spot.unit
     }
 
     #[inline(always)]
-    fn set_gate<L: Lanes>(&mut self, spot: Spot, gate: usize, gradient: L) {
+    fn gate<'b>(&'b self, spot: Spot, gate: usize, buffer: &'b mut Units) -> &'b Units {
         let at = self.gate_position(spot, gate);
-        gradient.store_partly(&mut self.gates[at..at + spot.length]);
+        units::view(&self.gates[at..at + spot.count], buffer)
+    }
+
+    #[inline(always)]
+    fn set_gate(&mut self, spot: Spot, gate: usize, gradient: &Units) {
+        let at = self.gate_position(spot, gate);
+        units::put(&mut self.gates[at..at + spot.count], gradient);
+    }
+
+    /// Puts a gradient where the product with the weight reads it.
+    #[inline(always)]
+    fn set_running(&self, spot: Spot, gate: usize, gradient: &Units, running: &mut Running) {
+        let row = spot.row * self.sizes.gates_stride();
+        let at = row + gate * self.sizes.hidden + spot.unit;
+        units::put(&mut running.gates[at..at + spot.count], gradient);
+    }
+
+    /// The state that the step started from, out of the states after all steps.
+    #[inline(always)]
+    fn previous<'b>(
+        &'b self,
+        spot: Spot,
+        after: &'b [f32],
+        start: Option<&'b [f32]>,
+        buffer: &'b mut Units,
+    ) -> &'b Units {
+        let values = match (spot.before, start) {
+            (Some(step), _) => &after[self.unit_position(Spot { step, ..spot })..],
+            (None, Some(start)) => &start[spot.row * self.sizes.hidden + spot.unit..],
+            (None, None) => return buffer,
+        };
+        units::view(&values[..spot.count], buffer)
+    }
+
+    /// The gradient of the step's hidden state, from its output and from the step after it.
+    #[inline(always)]
+    fn hidden_gradient<L: Lanes>(&self, spot: Spot, running: &Running) -> Units {
+        let at = spot.row * self.sizes.padded_stride() + spot.unit;
+        let mut gradient = *units::block(&running.hidden, at);
+        if let Some(output) = self.incoming.output {
+            let at = self.unit_position(spot);
+            let mut buffer = [0.0; WIDE];
+            let output = units::view(&output[at..at + spot.count], &mut buffer);
+            for half in [0, WIDTH] {
+                let sum = L::load(&gradient[half..]).add(L::load(&output[half..]));
+                sum.store(&mut gradient[half..]);
+            }
+        }
+        gradient
     }
 
     fn finish(&mut self, running: &Running) {
@@ -457,45 +482,51 @@ impl Chunk<'_> {
     }
 }
 
-/// From the gradient of the hidden state to those of the gates.
+/// From the gradient of the hidden state to those of the gates, which it leaves where they are needed and returns.
 ///
-/// A trait rather than functions handed to `each_spot`: a call through `Fn` is compiled without the lanes' instructions.
+/// A trait rather than functions handed over: a call through `Fn` is compiled without the lanes' instructions.
 trait Derivative {
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients<L>;
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients;
 }
 
 struct Lstm;
 
 impl Derivative for Lstm {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients<L> {
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients {
         let one = L::splat(1.0);
-        let input = chunk.gate::<L>(spot, 0);
-        let forget = chunk.gate::<L>(spot, 1);
-        let candidate = chunk.gate::<L>(spot, 2);
-        let output = chunk.gate::<L>(spot, 3);
-        let memory = chunk.memory_at::<L>(spot, spot.step);
-        let previous = match (spot.before, chunk.start_memory) {
-            (Some(before), _) => chunk.memory_at(spot, before),
-            (None, Some(start)) => L::load_partly(&start[spot.row * chunk.sizes.hidden + spot.unit..][..spot.length]),
-            (None, None) => L::splat(0.0),
-        };
+        let mut buffers = [[0.0; WIDE]; 5];
+        let [b0, b1, b2, b3, b4] = &mut buffers;
+        let input = chunk.gate(spot, 0, b0);
+        let forget = chunk.gate(spot, 1, b1);
+        let candidate = chunk.gate(spot, 2, b2);
+        let output = chunk.gate(spot, 3, b3);
+        let previous = chunk.previous(spot, chunk.memories, chunk.start_memory, b4);
         let gradient = chunk.hidden_gradient::<L>(spot, running);
-        let squashed = tanh(memory);
         let at = spot.row * chunk.sizes.padded_stride() + spot.unit;
-        // dc = what comes from the next step + dh o (1 - tanh(c)^2)
-        let slope = one.sub(squashed.mul(squashed));
-        let of_memory = gradient.mul(output).mul_add(slope, L::load(&running.memory[at..]));
-        of_memory.mul(forget).store(&mut running.memory[at..]);
-        let gradients = [
-            of_memory.mul(candidate).mul(logistic_slope(input)),
-            of_memory.mul(previous).mul(logistic_slope(forget)),
-            of_memory.mul(input).mul(one.sub(candidate.mul(candidate))),
-            gradient.mul(squashed).mul(logistic_slope(output)),
-        ];
+        let squashed = units::block(&running.squashed, at);
+        let memory = units::block_mut(&mut running.memory, at);
+        let mut gradients = [[0.0; WIDE]; 4];
+        for half in [0, WIDTH] {
+            let (input, forget) = (units::load::<L>(input, half), units::load::<L>(forget, half));
+            let (candidate, output) = (units::load::<L>(candidate, half), units::load::<L>(output, half));
+            let (gradient, squashed) = (units::load::<L>(&gradient, half), units::load::<L>(squashed, half));
+            // dc = what comes from the next step + dh o (1 - tanh(c)^2)
+            let slope = one.sub(squashed.mul(squashed));
+            let of_memory = gradient.mul(output).mul_add(slope, units::load::<L>(memory, half));
+            of_memory.mul(forget).store(&mut memory[half..]);
+            let of_input = of_memory.mul(candidate).mul(logistic_slope(input));
+            let of_forget = of_memory.mul(units::load::<L>(previous, half)).mul(logistic_slope(forget));
+            let of_candidate = of_memory.mul(input).mul(one.sub(candidate.mul(candidate)));
+            let of_output = gradient.mul(squashed).mul(logistic_slope(output));
+            of_input.store(&mut gradients[0][half..]);
+            of_forget.store(&mut gradients[1][half..]);
+            of_candidate.store(&mut gradients[2][half..]);
+            of_output.store(&mut gradients[3][half..]);
+        }
         for (gate, gradient) in gradients.iter().enumerate() {
-            chunk.set_gate(spot, gate, *gradient);
-            set_running(chunk.sizes, spot, gate, *gradient, running);
+            chunk.set_gate(spot, gate, gradient);
+            chunk.set_running(spot, gate, gradient, running);
         }
         gradients
     }
@@ -505,32 +536,41 @@ struct Gru;
 
 impl Derivative for Gru {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients<L> {
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients {
         let one = L::splat(1.0);
-        let reset = chunk.gate::<L>(spot, 0);
-        let update = chunk.gate::<L>(spot, 1);
-        let candidate = chunk.gate::<L>(spot, 2);
-        let fed_back = chunk.memory_at::<L>(spot, spot.step); // W_hn h + b_hn
-        let previous = chunk.previous_hidden::<L>(spot);
+        let mut buffers = [[0.0; WIDE]; 5];
+        let [b0, b1, b2, b3, b4] = &mut buffers;
+        let reset = chunk.gate(spot, 0, b0);
+        let update = chunk.gate(spot, 1, b1);
+        let candidate = chunk.gate(spot, 2, b2);
+        let previous = chunk.previous(spot, chunk.output, chunk.start_hidden, b3);
+        let position = chunk.unit_position(spot);
+        // W_hn h + b_hn
+        let fed_back = units::view(&chunk.memories[position..position + spot.count], b4);
+        let gradient = chunk.hidden_gradient::<L>(spot, running);
         let at = spot.row * chunk.sizes.padded_stride() + spot.unit;
-        let gradient = chunk.hidden_gradient::<L>(spot, running).add(L::load(&running.kept[at..]));
-        gradient.mul(update).store(&mut running.kept[at..]);
-        let of_candidate = gradient.mul(one.sub(update)).mul(one.sub(candidate.mul(candidate)));
-        let of_fed_back = of_candidate.mul(reset);
-        let gradients = [
-            of_candidate.mul(fed_back).mul(logistic_slope(reset)),
-            gradient.mul(previous.sub(candidate)).mul(logistic_slope(update)),
-            of_candidate,
-            of_fed_back,
-        ];
-        for (gate, gradient) in gradients[..3].iter().enumerate() {
-            chunk.set_gate(spot, gate, *gradient);
+        let kept = units::block_mut(&mut running.kept, at);
+        let mut gradients = [[0.0; WIDE]; 4];
+        for half in [0, WIDTH] {
+            let (reset, update) = (units::load::<L>(reset, half), units::load::<L>(update, half));
+            let candidate = units::load::<L>(candidate, half);
+            let gradient = units::load::<L>(&gradient, half).add(units::load::<L>(kept, half));
+            gradient.mul(update).store(&mut kept[half..]);
+            let of_candidate = gradient.mul(one.sub(update)).mul(one.sub(candidate.mul(candidate)));
+            let of_reset = of_candidate.mul(units::load::<L>(fed_back, half)).mul(logistic_slope(reset));
+            let of_update = gradient.mul(units::load::<L>(previous, half).sub(candidate)).mul(logistic_slope(update));
+            of_reset.store(&mut gradients[0][half..]);
+            of_update.store(&mut gradients[1][half..]);
+            of_candidate.store(&mut gradients[2][half..]);
+            of_candidate.mul(reset).store(&mut gradients[3][half..]);
+        }
+        for gate in 0..3 {
+            chunk.set_gate(spot, gate, &gradients[gate]);
         }
         for (gate, index) in [0, 1, 3].into_iter().enumerate() {
-            set_running(chunk.sizes, spot, gate, gradients[index], running);
+            chunk.set_running(spot, gate, &gradients[index], running);
         }
-        let at = (spot.row * chunk.sizes.time + spot.step) * chunk.sizes.hidden + spot.unit;
-        of_fed_back.store_partly(&mut chunk.memories[at..at + spot.length]);
+        units::put(&mut chunk.memories[position..position + spot.count], &gradients[3]);
         gradients
     }
 }
@@ -539,10 +579,16 @@ struct RnnTanh;
 
 impl Derivative for RnnTanh {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients<L> {
-        let hidden = chunk.output_at::<L>(spot, spot.step);
-        let slope = L::splat(1.0).sub(hidden.mul(hidden));
-        chunk.rnn(spot, slope, running)
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients {
+        let at = chunk.unit_position(spot);
+        let mut slope = [0.0; WIDE];
+        slope[..spot.count].copy_from_slice(&chunk.output[at..at + spot.count]);
+        for half in [0, WIDTH] {
+            let hidden = L::load(&slope[half..]);
+            let derivative = L::splat(1.0).sub(hidden.mul(hidden));
+            derivative.store(&mut slope[half..]);
+        }
+        rnn::<L>(chunk, spot, &slope, running)
     }
 }
 
@@ -550,19 +596,30 @@ struct RnnRelu;
 
 impl Derivative for RnnRelu {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients<L> {
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) -> Gradients {
         let (zero, one) = (L::splat(0.0), L::splat(1.0));
-        let slope = zero.if_less(chunk.output_at::<L>(spot, spot.step), one, zero);
-        chunk.rnn(spot, slope, running)
+        let at = chunk.unit_position(spot);
+        let mut slope = [0.0; WIDE];
+        slope[..spot.count].copy_from_slice(&chunk.output[at..at + spot.count]);
+        for half in [0, WIDTH] {
+            let derivative = zero.if_less(L::load(&slope[half..]), one, zero);
+            derivative.store(&mut slope[half..]);
+        }
+        rnn::<L>(chunk, spot, &slope, running)
     }
 }
 
-/// Puts a gradient where the product with the weight reads it: apart from the saved gates, whose rows are too far from
-/// each other to stay in the cache together.
+/// Of a cell whose only gate is its hidden state.
 #[inline(always)]
-fn set_running<L: Lanes>(sizes: Sizes, spot: Spot, gate: usize, gradient: L, running: &mut Running) {
-    let at = spot.row * sizes.gates_stride() + gate * sizes.hidden + spot.unit;
-    gradient.store_partly(&mut running.gates[at..at + spot.length]);
+fn rnn<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, slope: &Units, running: &mut Running) -> Gradients {
+    let mut gradient = chunk.hidden_gradient::<L>(spot, running);
+    for half in [0, WIDTH] {
+        let product = L::load(&gradient[half..]).mul(L::load(&slope[half..]));
+        product.store(&mut gradient[half..]);
+    }
+    chunk.set_gate(spot, 0, &gradient);
+    chunk.set_running(spot, 0, &gradient, running);
+    [gradient, [0.0; WIDE], [0.0; WIDE], [0.0; WIDE]]
 }
 
 /// The derivative of the logistic function where it is `value`.

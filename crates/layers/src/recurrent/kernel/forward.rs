@@ -4,6 +4,7 @@
 use super::{
     panels::{Panels, WIDE},
     sizes::Sizes,
+    units::{self, Units},
 };
 use crate::{
     cpu::{
@@ -166,26 +167,25 @@ struct Chunk<'a> {
     memory: &'a mut [f32],
 }
 
-/// The state between two steps, `[rows, padded]` with `padded_stride`, and `W_hh h` of the gates.
+/// The state between two steps, `[rows, padded]` with `padded_stride`.
 struct Running {
     hidden: Scratch,
     next_hidden: Scratch,
     memory: Scratch,
-    fed_back: Scratch,
-    /// From one gate of a row to the next, and from one row to the next, in `fed_back`.
-    gate_stride: usize,
-    row_stride: usize,
+    /// `[gates, rows, WIDE]`: of one block of units first `W_hh h`, then the activated gates.
+    block: Scratch,
+    /// `[rows, gates]`: `W_hh h` of all units, where the weight is not packed.
+    whole: Scratch,
 }
 
-/// Eight units, or fewer behind which there are no more, of one row at one step.
+/// A block of units, or what is left of them, at one step.
 #[derive(Clone, Copy)]
-struct Spot {
-    row: usize,
+struct Block {
     step: usize,
+    /// The first.
     unit: usize,
-    length: usize,
-    /// Where in a row of `fed_back` the unit is.
-    fed_back: usize,
+    /// How many, at most [`WIDE`].
+    count: usize,
 }
 
 impl WithLanes for Chunk<'_> {
@@ -193,38 +193,42 @@ impl WithLanes for Chunk<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
+        match self.sizes.cell {
+            Cell::Lstm => self.all_steps::<L, Lstm>(),
+            Cell::Gru => self.all_steps::<L, Gru>(),
+            Cell::RnnTanh => self.all_steps::<L, RnnTanh>(),
+            Cell::RnnRelu => self.all_steps::<L, RnnRelu>(),
+        }
+    }
+}
+
+impl Chunk<'_> {
+    #[inline(always)]
+    fn all_steps<L: Lanes, A: Activation>(&mut self) {
         let mut running = self.start();
         for turn in 0..self.sizes.time {
             let step = self.sizes.step(turn);
-            // Zeros times the weight are the zeros that are there.
+            // Zeros times the weight are zeros.
             let from_zeros = turn == 0 && self.start_hidden.is_none();
             if !from_zeros && let Recurrent::Plain(weight) = self.recurrent {
                 self.multiply_all(weight, &mut running);
             }
-            for block in 0..self.sizes.padded() / WIDE {
-                self.prefetch::<L>(step, block);
-                if !from_zeros && let Recurrent::Packed(panels) = self.recurrent {
-                    let gates = self.sizes.cell.gates();
-                    for gate in 0..gates {
-                        panels.multiply::<L>(
-                            block * gates + gate,
-                            self.rows,
-                            &running.hidden,
-                            self.sizes.padded_stride(),
-                            &mut running.fed_back[gate * running.gate_stride..],
-                            WIDE,
-                        );
-                    }
+            for unit in (0..self.sizes.hidden).step_by(WIDE) {
+                let count = WIDE.min(self.sizes.hidden - unit);
+                let block = Block { step, unit, count };
+                self.prefetch::<L>(block);
+                match self.recurrent {
+                    _ if from_zeros => running.block.fill(0.0),
+                    Recurrent::Packed(panels) => self.multiply::<L>(panels, block, &mut running),
+                    Recurrent::Plain(_) => self.take_block(block, &mut running),
                 }
-                self.activate::<L>(step, block, &mut running);
+                A::apply::<L>(self, block, &mut running);
             }
             std::mem::swap(&mut running.hidden, &mut running.next_hidden);
         }
         self.finish(&running);
     }
-}
 
-impl Chunk<'_> {
     fn start(&self) -> Running {
         let sizes = self.sizes;
         let stride = sizes.padded_stride();
@@ -237,117 +241,108 @@ impl Chunk<'_> {
             }
             state
         };
-        let (gate_stride, row_stride) = match self.recurrent {
-            Recurrent::Packed(_) => (self.rows * WIDE, WIDE),
-            Recurrent::Plain(_) => (sizes.hidden, sizes.gates()),
-        };
         Running {
             hidden: state(self.start_hidden),
             next_hidden: state(None),
             memory: state(self.start_memory),
-            fed_back: Scratch::zeros(match self.recurrent {
-                Recurrent::Packed(_) => sizes.cell.gates() * gate_stride,
-                Recurrent::Plain(_) => self.rows * row_stride,
+            block: Scratch::zeros(sizes.cell.gates() * self.rows * WIDE),
+            whole: Scratch::any(match self.recurrent {
+                Recurrent::Packed(_) => 0,
+                Recurrent::Plain(_) => self.rows * sizes.gates(),
             }),
-            gate_stride,
-            row_stride,
+        }
+    }
+
+    #[inline(always)]
+    fn multiply<L: Lanes>(&self, panels: &Panels, block: Block, running: &mut Running) {
+        let gates = self.sizes.cell.gates();
+        for gate in 0..gates {
+            panels.multiply::<L>(
+                block.unit / WIDE * gates + gate,
+                self.rows,
+                &running.hidden,
+                self.sizes.padded_stride(),
+                &mut running.block[gate * self.rows * WIDE..],
+                WIDE,
+            );
         }
     }
 
     fn multiply_all(&self, weight: &[f32], running: &mut Running) {
         let sizes = self.sizes;
         product(
-            &mut running.fed_back,
+            &mut running.whole,
             Matrix::strided(&running.hidden, self.rows, sizes.hidden, sizes.padded_stride()),
             Matrix::new(weight, sizes.gates(), sizes.hidden).transposed(),
             false,
         );
     }
 
-    /// Asks for the lines that [`activate`](Self::activate) will need after the products, which take long enough.
-    #[inline(always)]
-    fn prefetch<L: Lanes>(&self, step: usize, block: usize) {
+    fn take_block(&self, block: Block, running: &mut Running) {
         let sizes = self.sizes;
+        for (index, target) in running.block.chunks_exact_mut(WIDE).enumerate() {
+            let (gate, row) = (index / self.rows, index % self.rows);
+            let at = row * sizes.gates() + gate * sizes.hidden + block.unit;
+            target[..block.count].copy_from_slice(&running.whole[at..at + block.count]);
+        }
+    }
+
+    /// Asks for the lines that the activation will need after the products, which take long enough.
+    #[inline(always)]
+    fn prefetch<L: Lanes>(&self, block: Block) {
         for row in 0..self.rows {
-            let gates = (row * sizes.time + step) * sizes.gates_stride() + block * WIDE;
-            for gate in 0..sizes.cell.gates() {
-                L::prefetch(self.gates.as_ptr().wrapping_add(gates + gate * sizes.hidden));
+            for gate in 0..self.sizes.cell.gates() {
+                let at = self.gate_position(block, row, gate);
+                L::prefetch(self.gates.as_ptr().wrapping_add(at));
             }
         }
     }
 
     #[inline(always)]
-    fn activate<L: Lanes>(&mut self, step: usize, block: usize, running: &mut Running) {
-        match self.sizes.cell {
-            Cell::Lstm => self.each_spot::<L, Lstm>(step, block, running),
-            Cell::Gru => self.each_spot::<L, Gru>(step, block, running),
-            Cell::RnnTanh => self.each_spot::<L, RnnTanh>(step, block, running),
-            Cell::RnnRelu => self.each_spot::<L, RnnRelu>(step, block, running),
+    fn gate_position(&self, block: Block, row: usize, gate: usize) -> usize {
+        let step = (row * self.sizes.time + block.step) * self.sizes.gates_stride();
+        step + gate * self.sizes.hidden + block.unit
+    }
+
+    #[inline(always)]
+    fn unit_position(&self, block: Block, row: usize) -> usize {
+        (row * self.sizes.time + block.step) * self.sizes.hidden + block.unit
+    }
+
+    /// Adds `W_ih x` and the bias of a gate to its `W_hh h`.
+    #[inline(always)]
+    fn add_input<L: Lanes>(&self, block: Block, gate: usize, running: &mut Running) {
+        let bias = units::block(&self.bias.gates, gate * self.sizes.padded() + block.unit);
+        let sums = gate_of_block(&mut running.block, self.rows, gate);
+        for (row, sums) in sums.as_chunks_mut().0.iter_mut().enumerate() {
+            let at = self.gate_position(block, row, gate);
+            let mut buffer = [0.0; WIDE];
+            let input = units::view(&self.gates[at..at + block.count], &mut buffer);
+            add_all::<L>(sums, input, bias);
+        }
+    }
+
+    /// Hands out the new hidden state, which is in `next_hidden`.
+    #[inline(always)]
+    fn emit(&mut self, block: Block, row: usize, hidden: &Units) {
+        let at = self.unit_position(block, row);
+        units::put(&mut self.output[at..at + block.count], hidden);
+    }
+
+    /// Saves the activated gates, which are in `Running::block`, of one row.
+    #[inline(always)]
+    fn save(&mut self, block: Block, row: usize, running: &Running) {
+        for gate in 0..self.sizes.cell.gates() {
+            let at = self.gate_position(block, row, gate);
+            let gate = units::block(&running.block, (gate * self.rows + row) * WIDE);
+            units::put(&mut self.gates[at..at + block.count], gate);
         }
     }
 
     #[inline(always)]
-    fn each_spot<L: Lanes, A: Activation>(&mut self, step: usize, block: usize, running: &mut Running) {
-        let hidden = self.sizes.hidden;
-        let packed = matches!(self.recurrent, Recurrent::Packed(_));
-        for row in 0..self.rows {
-            for unit in (block * WIDE..hidden.min((block + 1) * WIDE)).step_by(WIDTH) {
-                let spot = Spot {
-                    row,
-                    step,
-                    unit,
-                    length: WIDTH.min(hidden - unit),
-                    fed_back: if packed { unit - block * WIDE } else { unit },
-                };
-                A::apply::<L>(self, spot, running);
-            }
-        }
-    }
-
-    /// `W_ih x + W_hh h` and the biases.
-    #[inline(always)]
-    fn sum<L: Lanes>(&self, spot: Spot, gate: usize, running: &Running) -> L {
-        self.input_part::<L>(spot, gate).add(self.fed_back_part(spot, gate, running))
-    }
-
-    /// `W_ih x` and the biases.
-    #[inline(always)]
-    fn input_part<L: Lanes>(&self, spot: Spot, gate: usize) -> L {
-        let sizes = self.sizes;
-        let step = (spot.row * sizes.time + spot.step) * sizes.gates_stride();
-        let at = step + gate * sizes.hidden + spot.unit;
-        L::load_partly(&self.gates[at..at + spot.length])
-            .add(L::load(&self.bias.gates[gate * sizes.padded() + spot.unit..]))
-    }
-
-    /// `W_hh h`
-    #[inline(always)]
-    fn fed_back_part<L: Lanes>(&self, spot: Spot, gate: usize, running: &Running) -> L {
-        let at = gate * running.gate_stride + spot.row * running.row_stride + spot.fed_back;
-        L::load_partly(&running.fed_back[at..at + spot.length])
-    }
-
-    #[inline(always)]
-    fn save<L: Lanes>(&mut self, spot: Spot, gates: &[L], memory: L) {
-        if !self.saves {
-            return;
-        }
-        let sizes = self.sizes;
-        let step = spot.row * sizes.time + spot.step;
-        for (index, gate) in gates.iter().enumerate() {
-            let at = step * sizes.gates_stride() + index * sizes.hidden + spot.unit;
-            gate.store_partly(&mut self.gates[at..at + spot.length]);
-        }
-        let at = step * sizes.hidden + spot.unit;
-        memory.store_partly(&mut self.memories[at..at + spot.length]);
-    }
-
-    #[inline(always)]
-    fn emit<L: Lanes>(&mut self, spot: Spot, hidden: L, running: &mut Running) {
-        let sizes = self.sizes;
-        hidden.store(&mut running.next_hidden[spot.row * sizes.padded_stride() + spot.unit..]);
-        let at = (spot.row * sizes.time + spot.step) * sizes.hidden + spot.unit;
-        hidden.store_partly(&mut self.output[at..at + spot.length]);
+    fn save_memory(&mut self, block: Block, row: usize, memory: &Units) {
+        let at = self.unit_position(block, row);
+        units::put(&mut self.memories[at..at + block.count], memory);
     }
 
     fn finish(&mut self, running: &Running) {
@@ -359,30 +354,79 @@ impl Chunk<'_> {
     }
 }
 
-/// From the sums of the gates to the next hidden state.
+/// The `[rows, WIDE]` part of `Running::block` that belongs to a gate.
+#[inline(always)]
+fn gate_of_block(block: &mut [f32], rows: usize, gate: usize) -> &mut [f32] {
+    &mut block[gate * rows * WIDE..(gate + 1) * rows * WIDE]
+}
+
+/// `sums += input + bias`
+#[inline(always)]
+fn add_all<L: Lanes>(sums: &mut Units, input: &Units, bias: &Units) {
+    for half in [0, WIDTH] {
+        let sum = L::load(&sums[half..]).add(L::load(&input[half..]));
+        sum.add(L::load(&bias[half..])).store(&mut sums[half..]);
+    }
+}
+
+/// In loops as short as this the iterations do not wait for each other, so the CPU works on several at once; in one
+/// long computation from the sums to the hidden state each function would wait for the one before.
+#[inline(always)]
+fn sigmoid_all<L: Lanes>(values: &mut [f32]) {
+    for lanes in values.as_chunks_mut::<WIDTH>().0 {
+        sigmoid(L::load(lanes)).store(lanes);
+    }
+}
+
+/// As [`sigmoid_all`].
+#[inline(always)]
+fn tanh_all<L: Lanes>(values: &mut [f32]) {
+    for lanes in values.as_chunks_mut::<WIDTH>().0 {
+        tanh(L::load(lanes)).store(lanes);
+    }
+}
+
+/// From the products of the gates of a block to the next hidden state.
 ///
-/// A trait rather than functions handed to `each_spot`: a call through `Fn` is compiled without the lanes' instructions.
+/// A trait rather than functions handed over: a call through `Fn` is compiled without the lanes' instructions.
 trait Activation {
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running);
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, block: Block, running: &mut Running);
 }
 
 struct Lstm;
 
 impl Activation for Lstm {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) {
-        let gates: [L; 4] = [
-            sigmoid(chunk.sum(spot, 0, running)),
-            sigmoid(chunk.sum(spot, 1, running)),
-            tanh(chunk.sum(spot, 2, running)),
-            sigmoid(chunk.sum(spot, 3, running)),
-        ];
-        let at = spot.row * chunk.sizes.padded_stride() + spot.unit;
-        let memory = L::load(&running.memory[at..]);
-        let memory = gates[1].mul_add(memory, gates[0].mul(gates[2]));
-        memory.store(&mut running.memory[at..]);
-        chunk.save(spot, &gates, memory);
-        chunk.emit(spot, gates[3].mul(tanh(memory)), running);
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, block: Block, running: &mut Running) {
+        let rows = chunk.rows;
+        for gate in 0..4 {
+            chunk.add_input::<L>(block, gate, running);
+            let values = gate_of_block(&mut running.block, rows, gate);
+            if gate == 2 {
+                tanh_all::<L>(values);
+            } else {
+                sigmoid_all::<L>(values);
+            }
+        }
+        for row in 0..rows {
+            let at = row * chunk.sizes.padded_stride() + block.unit;
+            let memory = units::block_mut(&mut running.memory, at);
+            let hidden = units::block_mut(&mut running.next_hidden, at);
+            let [input, forget, candidate, output] =
+                [0, 1, 2, 3].map(|gate| units::block(&running.block, (gate * rows + row) * WIDE));
+            for half in [0, WIDTH] {
+                let added = L::load(&input[half..]).mul(L::load(&candidate[half..]));
+                let next = L::load(&forget[half..]).mul_add(L::load(&memory[half..]), added);
+                next.store(&mut memory[half..]);
+                let hidden = &mut hidden[half..];
+                L::load(&output[half..]).mul(tanh(next)).store(hidden);
+            }
+            chunk.emit(block, row, hidden);
+            if chunk.saves {
+                chunk.save_memory(block, row, memory);
+                chunk.save(block, row, running);
+            }
+        }
     }
 }
 
@@ -390,17 +434,52 @@ struct Gru;
 
 impl Activation for Gru {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) {
-        let reset = sigmoid(chunk.sum::<L>(spot, 0, running));
-        let update = sigmoid(chunk.sum::<L>(spot, 1, running));
-        let fed_back = chunk.fed_back_part::<L>(spot, 2, running).add(L::load(&chunk.bias.fed_back[spot.unit..]));
-        let candidate = tanh(reset.mul_add(fed_back, chunk.input_part(spot, 2)));
-        let at = spot.row * chunk.sizes.padded_stride() + spot.unit;
-        let hidden = L::load(&running.hidden[at..]);
-        chunk.save(spot, &[reset, update, candidate], fed_back);
-        // (1 - z) n + z h
-        let hidden = update.mul_add(hidden.sub(candidate), candidate);
-        chunk.emit(spot, hidden, running);
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, block: Block, running: &mut Running) {
+        let rows = chunk.rows;
+        chunk.add_input::<L>(block, 0, running);
+        chunk.add_input::<L>(block, 1, running);
+        sigmoid_all::<L>(&mut running.block[..2 * rows * WIDE]);
+        let input_bias = units::block(&chunk.bias.gates, 2 * chunk.sizes.padded() + block.unit);
+        let bias = units::block(&chunk.bias.fed_back, block.unit);
+        for row in 0..rows {
+            let at = chunk.gate_position(block, row, 2);
+            let mut buffer = [0.0; WIDE];
+            let input = units::view(&chunk.gates[at..at + block.count], &mut buffer);
+            let (reset, others) = running.block.split_at_mut(rows * WIDE);
+            let reset = units::block(reset, row * WIDE);
+            let candidate = units::block_mut(others, (rows + row) * WIDE);
+            let mut fed_back = [0.0; WIDE];
+            for half in [0, WIDTH] {
+                // n = W_in x + b_in + r (W_hn h + b_hn)
+                let product = L::load(&candidate[half..]).add(L::load(&bias[half..]));
+                product.store(&mut fed_back[half..]);
+                let input = L::load(&input[half..]).add(L::load(&input_bias[half..]));
+                let sum = L::load(&reset[half..]).mul_add(product, input);
+                sum.store(&mut candidate[half..]);
+            }
+            if chunk.saves {
+                chunk.save_memory(block, row, &fed_back);
+            }
+        }
+        tanh_all::<L>(gate_of_block(&mut running.block, rows, 2));
+        for row in 0..rows {
+            let at = row * chunk.sizes.padded_stride() + block.unit;
+            let next = units::block_mut(&mut running.next_hidden, at);
+            let hidden = units::block(&running.hidden, at);
+            let update = units::block(&running.block, (rows + row) * WIDE);
+            let candidate = units::block(&running.block, (2 * rows + row) * WIDE);
+            for half in [0, WIDTH] {
+                // (1 - z) n + z h
+                let candidate = L::load(&candidate[half..]);
+                let difference = L::load(&hidden[half..]).sub(candidate);
+                let update = L::load(&update[half..]);
+                update.mul_add(difference, candidate).store(&mut next[half..]);
+            }
+            chunk.emit(block, row, next);
+            if chunk.saves {
+                chunk.save(block, row, running);
+            }
+        }
     }
 }
 
@@ -408,8 +487,10 @@ struct RnnTanh;
 
 impl Activation for RnnTanh {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) {
-        chunk.emit(spot, tanh(chunk.sum::<L>(spot, 0, running)), running);
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, block: Block, running: &mut Running) {
+        chunk.add_input::<L>(block, 0, running);
+        tanh_all::<L>(&mut running.block);
+        take_hidden(chunk, block, running);
     }
 }
 
@@ -417,8 +498,22 @@ struct RnnRelu;
 
 impl Activation for RnnRelu {
     #[inline(always)]
-    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, spot: Spot, running: &mut Running) {
-        let sum = chunk.sum::<L>(spot, 0, running);
-        chunk.emit(spot, sum.at_least(L::splat(0.0)), running);
+    fn apply<L: Lanes>(chunk: &mut Chunk<'_>, block: Block, running: &mut Running) {
+        chunk.add_input::<L>(block, 0, running);
+        for lanes in running.block.as_chunks_mut::<WIDTH>().0 {
+            L::load(lanes).at_least(L::splat(0.0)).store(lanes);
+        }
+        take_hidden(chunk, block, running);
+    }
+}
+
+/// The hidden state of a cell whose only gate it is.
+#[inline(always)]
+fn take_hidden(chunk: &mut Chunk<'_>, block: Block, running: &mut Running) {
+    for row in 0..chunk.rows {
+        let hidden = units::block(&running.block, row * WIDE);
+        let at = row * chunk.sizes.padded_stride() + block.unit;
+        *units::block_mut(&mut running.next_hidden, at) = *hidden;
+        chunk.emit(block, row, hidden);
     }
 }

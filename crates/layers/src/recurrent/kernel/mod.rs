@@ -4,6 +4,7 @@ mod backward;
 mod forward;
 mod panels;
 mod sizes;
+mod units;
 
 use super::{Sequence, SequenceOutput};
 use crate::cpu::{
