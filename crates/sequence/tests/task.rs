@@ -78,7 +78,9 @@ fn evaluation_counts_each_token_once() {
     for seq_len in [1, 7, 64, 500] {
         let cut = evaluate(1, seq_len);
         for (name, value) in &whole {
-            assert!((cut[name] - value).abs() < 1e-5, "{seq_len} {name}");
+            // Relative: the perplexity is large, and the sums behind it are rounded to 32 bits.
+            let off = (cut[name] - value).abs() / value.max(1.0);
+            assert!(off < 1e-5, "windows of {seq_len}: {name} is {} against {value}", cut[name]);
         }
     }
     let loss = whole["loss"];

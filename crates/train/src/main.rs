@@ -26,7 +26,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     panic::set_hook(Box::new(|info| {
         // A broken standard error is no reason for a second panic.
-        let _ = writeln!(io::stderr(), "internal error: {info}\nThis is a bug in kiln, not in what you did; please report it.");
+        let _ = writeln!(
+            io::stderr(),
+            "internal error: {info}\nThis is a bug in kiln, not in what you did; please report it."
+        );
     }));
     let failure = match panic::catch_unwind(AssertUnwindSafe(|| run(cli))) {
         Ok(Ok(())) => return ExitCode::SUCCESS,

@@ -23,6 +23,8 @@ impl Desk {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+        // Some graphics drivers complain on standard error where the variable is missing.
+        command.env("XDG_RUNTIME_DIR", self.0.path());
         command.args(args).current_dir(self.0.path()).env_remove("CLICOLOR_FORCE").env_remove("FORCE_COLOR");
         command
     }

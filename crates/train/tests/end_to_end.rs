@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// A tiny run with everything on that a resumed run could lose.
@@ -151,7 +151,9 @@ fn killed_runs_end_at_the_same_bits(backend: &str) {
         assert_eq!(tensors(&folder.last(&name)), expected, "killed after {share} of the run");
         let steps = |run: &str| -> Vec<u64> {
             let rows = folder.read(&format!("runs/{run}/metrics.jsonl"));
-            rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["step"].as_u64().unwrap()).collect()
+            rows.lines()
+                .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap()["step"].as_u64().unwrap())
+                .collect()
         };
         assert_eq!(steps(&name), steps("whole"), "no line is lost or doubled");
     }
@@ -171,7 +173,9 @@ fn killed_runs_end_at_the_same_bits_on_flex() {
 fn a_run_leaves_everything_it_promises() {
     let folder = Folder::new();
     let printed = folder.succeeds("--config tiny.toml --backend ndarray");
-    for part in ["language-model", "parameters train", "loss", "validation at step 7", "finished: 60 steps", "report.html"] {
+    for part in
+        ["language-model", "parameters train", "loss", "validation at step 7", "finished: 60 steps", "report.html"]
+    {
         assert!(printed.contains(part), "{part} in:\n{printed}");
     }
     for file in [
@@ -243,7 +247,8 @@ fn a_damaged_checkpoint_is_refused_and_the_one_before_it_resumes() {
     fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
     let message = folder.refuses("--resume tiny --max-steps 40 --quiet");
     assert!(message.contains("step-30") && message.contains("model.safetensors"), "{message}");
-    let offered = message.split_whitespace().find(|word| word.contains("checkpoints/step-") && !word.contains("step-30"));
+    let offered =
+        message.split_whitespace().find(|word| word.contains("checkpoints/step-") && !word.contains("step-30"));
     let offered = offered.unwrap_or_else(|| panic!("nothing offered:\n{message}")).to_string();
     folder.succeeds(&format!("--resume {offered} --max-steps 40 --quiet"));
     assert!(folder.last("tiny").ends_with("step-40"));
@@ -349,7 +354,17 @@ fn wgpu_trains_like_the_cpu() {
     let folder = Folder::new();
     let info = folder.succeeds("info");
     let required = std::env::var_os("KILN_REQUIRE_WGPU").is_some();
-    let options = ["--config", "tiny.toml", "--quiet", "--max-steps", "6", "--set", "model.dropout=0", "--set", "task.sample_tokens=4"];
+    let options = [
+        "--config",
+        "tiny.toml",
+        "--quiet",
+        "--max-steps",
+        "6",
+        "--set",
+        "model.dropout=0",
+        "--set",
+        "task.sample_tokens=4",
+    ];
     let train = |backend: &[&str], name: &str| {
         let mut command = folder.command("");
         command.args(options).args(backend).args(["--name", name]).output().unwrap()

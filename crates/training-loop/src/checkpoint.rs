@@ -54,6 +54,8 @@ pub struct LoopState {
     pub bad_validations: u64,
     /// What plateau schedules remember, by optimiser.
     pub plateau: BTreeMap<String, PlateauState>,
+    /// Lines of `metrics.jsonl` that were written: what a killed run wrote after this checkpoint is dropped on resume.
+    pub metrics_rows: u64,
     /// Values since the last log line.
     pub window: Window,
 }
@@ -128,7 +130,8 @@ impl Checkpoint {
             files.insert(name, digest);
             result
         };
-        let state = serde_json::to_vec_pretty(&self.state).map_err(|error| TrainError::checkpoint(&path, error.to_string()))?;
+        let state =
+            serde_json::to_vec_pretty(&self.state).map_err(|error| TrainError::checkpoint(&path, error.to_string()))?;
         add(STATE.into(), &state)?;
         for (name, tensors) in &self.tensors {
             let bytes = weights::to_safetensors(tensors).map_err(|message| TrainError::checkpoint(&path, message))?;
@@ -139,12 +142,16 @@ impl Checkpoint {
         write_synced(&temporary.join(MANIFEST), &manifest)?;
         sync_folder(&temporary);
 
-        // A run that was resumed from an earlier checkpoint may write the same step again.
+        // The same step again: after the last validation of a run, or after a resume from an earlier checkpoint.
+        let replaced = checkpoints.join(format!(".{name}.delete"));
         if path.exists() {
-            fs::remove_dir_all(&path).map_err(TrainError::io(&path))?;
+            fs::rename(&path, &replaced).map_err(TrainError::io(&path))?;
         }
         fs::rename(&temporary, &path).map_err(TrainError::io(&path))?;
         sync_folder(checkpoints);
+        if replaced.exists() {
+            fs::remove_dir_all(&replaced).map_err(TrainError::io(&replaced))?;
+        }
         point(checkpoints, "last", &name)?;
         Ok(path)
     }

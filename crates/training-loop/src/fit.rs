@@ -199,7 +199,8 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         let plan = ParameterPlan::new(parameters::list(&model), &config.parameter_groups)?;
         let scopes = task.optimizers();
         let updates: u64 = scopes.iter().map(|scope| scope.updates).sum();
-        let steps_per_epoch = (batches_per_epoch.div_ceil(training.gradient_accumulation_steps) / updates.max(1)).max(1);
+        let steps_per_epoch =
+            (batches_per_epoch.div_ceil(training.gradient_accumulation_steps) / updates.max(1)).max(1);
         let total_steps = match (training.epochs.map(|epochs| epochs * steps_per_epoch), training.max_steps) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -231,14 +232,23 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             }
             Start::Resume(path) => {
                 let checkpoint = Checkpoint::load(&path)?;
-                ema = resume(&checkpoint, &path, &mut model, &mut task, &mut optimizers, &plan, batches_per_epoch, device)?;
+                ema = resume(
+                    &checkpoint,
+                    &path,
+                    &mut model,
+                    &mut task,
+                    &mut optimizers,
+                    &plan,
+                    batches_per_epoch,
+                    device,
+                )?;
                 state = checkpoint.state;
                 if path.starts_with(run.root()) {
                     resumed_from = Some(path);
                 }
             }
         }
-        run.rewind_metrics(state.step)?;
+        state.metrics_rows = run.rewind_metrics(state.metrics_rows)?;
         if training.ema_decay.is_some() && ema.is_none() {
             ema = Some(parameters::values(&model.valid()));
         }
@@ -392,7 +402,10 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         Ok(())
     }
 
-    fn clip(&mut self, mut gradients: Vec<Option<Tensor<B::InnerBackend, 1>>>) -> Vec<Option<Tensor<B::InnerBackend, 1>>> {
+    fn clip(
+        &mut self,
+        mut gradients: Vec<Option<Tensor<B::InnerBackend, 1>>>,
+    ) -> Vec<Option<Tensor<B::InnerBackend, 1>>> {
         if let Some(value) = self.config.clip_value {
             gradients = gradients.into_iter().map(|gradient| gradient.map(|g| g.clamp(-value, value))).collect();
         }
@@ -408,7 +421,8 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         let norm = Tensor::cat(squares, 0).sum().sqrt();
         self.pending.push(step, "grad_norm", norm.clone(), 1.0);
         if let Some(max_norm) = self.config.clip_norm {
-            let factor = (norm + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
+            // Divided, not multiplied by a reciprocal: NdArray's is good to 12 bits only.
+            let factor = (norm.full_like(max_norm) / (norm + 1e-6)).clamp_max(1.0);
             gradients = gradients
                 .into_iter()
                 .map(|gradient| gradient.map(|g| layers::update::scale_by(g, factor.clone())))
@@ -454,9 +468,14 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             metrics.insert(format!("{}_per_second", self.task.item_name()), window.items as f64 / window.seconds);
         }
         let row = self.row("train", metrics);
-        self.run.append_metrics(&row)?;
+        self.write_row(&row)?;
         self.observer.on_event(&Event::Train(&row));
         Ok(())
+    }
+
+    fn write_row(&mut self, row: &MetricsRow) -> Result<(), TrainError> {
+        self.state.metrics_rows += 1;
+        self.run.append_metrics(row)
     }
 
     fn row(&self, split: &str, metrics: BTreeMap<String, f64>) -> MetricsRow {
@@ -490,7 +509,9 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         let row = self.row("validation", scores);
         self.state.validated_at = Some(self.state.step);
         let is_best = self.judge(&row)?;
-        self.run.append_metrics(&row)?;
+        // A checkpoint of this step that is there already knows nothing of this validation.
+        self.checkpoint_at = None;
+        self.write_row(&row)?;
         self.observer.on_event(&Event::Validation { row: &row, is_best });
         self.scores = Some(row);
         for sample in self.task.samples(&model, self.device)? {
@@ -511,7 +532,10 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
     fn judge(&mut self, row: &MetricsRow) -> Result<bool, TrainError> {
         let Some(&value) = row.metrics.get(&self.config.monitor) else {
             let available: Vec<_> = row.metrics.keys().map(String::as_str).collect();
-            return Err(TrainError::UnknownMonitor { monitor: self.config.monitor.clone(), available: available.join(", ") });
+            return Err(TrainError::UnknownMonitor {
+                monitor: self.config.monitor.clone(),
+                available: available.join(", "),
+            });
         };
         for (_, scheduler) in &mut self.optimizers {
             scheduler.observe(value, self.config.mode);
@@ -571,7 +595,9 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             if self.state.window.steps > 0 {
                 self.log()?;
             }
-            if self.config.validate_every != crate::config::Every::Never && self.state.validated_at != Some(self.state.step) {
+            if self.config.validate_every != crate::config::Every::Never
+                && self.state.validated_at != Some(self.state.step)
+            {
                 self.validate()?;
             }
         }
@@ -608,9 +634,8 @@ fn resume<B: AutodiffBackend, T: Task<B>>(
             checkpoint.state.batches_per_epoch
         )));
     }
-    let tensors = |name: &str| {
-        checkpoint.tensors.get(name).ok_or_else(|| unusable(format!("{name}.safetensors is missing")))
-    };
+    let tensors =
+        |name: &str| checkpoint.tensors.get(name).ok_or_else(|| unusable(format!("{name}.safetensors is missing")));
     let mut ema = None;
     if let Some(averaged) = checkpoint.tensors.get("ema") {
         let mut inner = model.valid();

@@ -17,8 +17,14 @@ use crate::{
 };
 
 /// A block of a config file.
-pub trait Block: Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static {}
-impl<T> Block for T where T: Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static {}
+pub trait Block:
+    Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static
+{
+}
+impl<T> Block for T where
+    T: Serialize + DeserializeOwned + JsonSchema + Default + Validate + Clone + Send + Sync + 'static
+{
+}
 
 /// The blocks of a config file that belong to the job: `[data]`, `[model]` and `[task]`.
 #[derive(Debug, Clone, Default)]

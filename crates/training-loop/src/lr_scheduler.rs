@@ -202,9 +202,9 @@ impl LrSchedulerConfig {
     /// Whether the schedule must know when the run ends.
     pub fn needs_total_steps(&self) -> bool {
         match self {
-            Self::Linear { decay_steps, .. } | Self::Cosine { decay_steps, .. } | Self::Polynomial { decay_steps, .. } => {
-                decay_steps.is_none()
-            }
+            Self::Linear { decay_steps, .. }
+            | Self::Cosine { decay_steps, .. }
+            | Self::Polynomial { decay_steps, .. } => decay_steps.is_none(),
             Self::OneCycle { .. } => true,
             _ => false,
         }
@@ -277,8 +277,12 @@ impl Validate for LrSchedulerConfig {
         let multiplier = |value: f64| value > 0.0 && value <= 1.0;
         match self {
             Self::Constant { .. } => {}
-            Self::Linear { end_factor, .. } => problems.check(fraction(*end_factor), "end_factor", "must be between 0 and 1"),
-            Self::Cosine { min_factor, .. } => problems.check(fraction(*min_factor), "min_factor", "must be between 0 and 1"),
+            Self::Linear { end_factor, .. } => {
+                problems.check(fraction(*end_factor), "end_factor", "must be between 0 and 1")
+            }
+            Self::Cosine { min_factor, .. } => {
+                problems.check(fraction(*min_factor), "min_factor", "must be between 0 and 1")
+            }
             Self::CosineRestarts { period, period_factor, min_factor, .. } => {
                 problems.check(*period > 0, "period", "must be at least 1");
                 problems.check(*period_factor > 0, "period_factor", "must be at least 1");
@@ -292,7 +296,9 @@ impl Validate for LrSchedulerConfig {
                 problems.check(milestones.is_sorted(), "milestones", "must rise");
                 problems.check(multiplier(*gamma), "gamma", "must be above 0 and at most 1");
             }
-            Self::Exponential { gamma, .. } => problems.check(multiplier(*gamma), "gamma", "must be above 0 and at most 1"),
+            Self::Exponential { gamma, .. } => {
+                problems.check(multiplier(*gamma), "gamma", "must be above 0 and at most 1")
+            }
             Self::OneCycle { div_factor, final_div_factor, pct_start } => {
                 problems.check(*div_factor >= 1.0, "div_factor", "must be at least 1");
                 problems.check(*final_div_factor >= 1.0, "final_div_factor", "must be at least 1");

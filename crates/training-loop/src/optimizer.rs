@@ -151,7 +151,11 @@ impl OptimizerConfig {
 impl Validate for OptimizerConfig {
     fn validate(&self, problems: &mut Problems) {
         let below_one = |value: f64| (0.0..1.0).contains(&value);
-        problems.check(self.learning_rate() > 0.0 && self.learning_rate().is_finite(), "learning_rate", "must be above 0");
+        problems.check(
+            self.learning_rate() > 0.0 && self.learning_rate().is_finite(),
+            "learning_rate",
+            "must be above 0",
+        );
         problems.check(self.weight_decay() >= 0.0, "weight_decay", "must not be negative");
         match self {
             Self::Adamw { betas, eps, .. } | Self::Adam { betas, eps, .. } => {
@@ -224,8 +228,10 @@ pub struct ParameterPlan {
 impl ParameterPlan {
     /// Applies `groups` to `parameters`. A pattern that matches nothing is an error, as it is a misspelling.
     pub fn new(parameters: Vec<ParameterInfo>, groups: &[ParameterGroup]) -> Result<Self, TrainError> {
-        let mut settings =
-            vec![Setting { lr_factor: 1.0, weight_decay: None, frozen: false, unfreeze_at_step: None }; parameters.len()];
+        let mut settings = vec![
+            Setting { lr_factor: 1.0, weight_decay: None, frozen: false, unfreeze_at_step: None };
+            parameters.len()
+        ];
         for (position, group) in groups.iter().enumerate() {
             let pattern = WildMatch::new(&group.parameters);
             let mut matched = false;
@@ -403,7 +409,8 @@ fn apply_rule<B: burn::tensor::backend::Backend>(
     let mut tensors = std::mem::take(&mut state.tensors).into_iter();
     state.updates += 1;
     match *config {
-        OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. } | OptimizerConfig::Adam { betas: [beta1, beta2], eps, .. } => {
+        OptimizerConfig::Adamw { betas: [beta1, beta2], eps, .. }
+        | OptimizerConfig::Adam { betas: [beta1, beta2], eps, .. } => {
             let decoupled = matches!(config, OptimizerConfig::Adamw { .. });
             let hyper = AdamHyper {
                 lr,
@@ -438,7 +445,10 @@ fn apply_rule<B: burn::tensor::backend::Backend>(
                 },
             };
             let (value, after) = update::rmsprop(value, gradient, before, &hyper);
-            state.tensors = [Some(after.square_average), after.gradient_average, after.momentum_buffer].into_iter().flatten().collect();
+            state.tensors = [Some(after.square_average), after.gradient_average, after.momentum_buffer]
+                .into_iter()
+                .flatten()
+                .collect();
             value
         }
     }

@@ -60,7 +60,10 @@ impl RunFolder {
     /// Opens the folder of an existing run to continue it.
     pub fn open(root: &Path) -> Result<Self, TrainError> {
         if !root.join("config.toml").is_file() {
-            return Err(TrainError::NoRun { path: root.to_path_buf(), message: "there is no config.toml in it".into() });
+            return Err(TrainError::NoRun {
+                path: root.to_path_buf(),
+                message: "there is no config.toml in it".into(),
+            });
         }
         Self::locked(root)
     }
@@ -111,21 +114,21 @@ impl RunFolder {
         file.write_all(&line).map_err(TrainError::io(&path))
     }
 
-    /// Drops the metrics that a killed run wrote after its last checkpoint, at `step`, a torn last line among them.
-    pub fn rewind_metrics(&self, step: u64) -> Result<(), TrainError> {
+    /// Keeps the first `rows` lines of `metrics.jsonl`: what a killed run wrote after its last checkpoint is dropped, a torn
+    /// last line among it. Returns how many lines there are now.
+    pub fn rewind_metrics(&self, rows: u64) -> Result<u64, TrainError> {
         let path = self.root.join("metrics.jsonl");
-        let Ok(file) = File::open(&path) else { return Ok(()) };
+        let Ok(file) = File::open(&path) else { return Ok(0) };
         let mut kept = String::new();
-        for line in BufReader::new(file).lines() {
+        let mut count = 0;
+        for line in BufReader::new(file).lines().take(rows as usize) {
             let Ok(line) = line else { break };
-            // Only the step is looked at: a value that is not finite stands as null.
-            let written_at = serde_json::from_str::<serde_json::Value>(&line).ok().and_then(|row| row["step"].as_u64());
-            if written_at.is_some_and(|written_at| written_at <= step) {
-                kept.push_str(&line);
-                kept.push('\n');
-            }
+            kept.push_str(&line);
+            kept.push('\n');
+            count += 1;
         }
-        write_atomically(&path, kept.as_bytes())
+        write_atomically(&path, kept.as_bytes())?;
+        Ok(count)
     }
 
     /// Writes what the model made at `step` and returns the path.

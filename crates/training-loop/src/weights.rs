@@ -39,7 +39,9 @@ pub fn apply<B: Backend, M: ModuleSnapshot<B>>(module: &mut M, tensors: &NamedTe
             Some(_) => {}
         }
     }
-    problems.extend(tensors.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("{path} is not in the model")));
+    problems.extend(
+        tensors.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("{path} is not in the model")),
+    );
     if !problems.is_empty() {
         let more = problems.len().saturating_sub(8);
         problems.truncate(8);
@@ -80,7 +82,8 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<NamedTensors, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     file.iter()
         .map(|(name, view)| {
-            let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), burn_dtype(view.dtype())?);
+            let data =
+                TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), burn_dtype(view.dtype())?);
             Ok((name.to_string(), data))
         })
         .collect()

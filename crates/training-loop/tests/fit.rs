@@ -107,7 +107,12 @@ impl<B: AutodiffBackend> Task<B> for Regression {
         self.scopes.clone()
     }
 
-    fn training_step(&mut self, model: &Net<B>, batch: Rows, context: &StepContext<'_, B>) -> Result<StepOutput<B>, TaskError> {
+    fn training_step(
+        &mut self,
+        model: &Net<B>,
+        batch: Rows,
+        context: &StepContext<'_, B>,
+    ) -> Result<StepOutput<B>, TaskError> {
         let items = batch.target.len();
         let input = Tensor::<B, 2>::from_data(TensorData::new(batch.input, [items, 3]), context.device);
         let input = input + self.carried;
@@ -212,7 +217,15 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(config: &'a LoopConfig, folder: &'a Path) -> Self {
-        Self { config, folder, start: Start::Scratch, stop_at: None, batch_size: 7, dropout: 0.3, task: Regression::new() }
+        Self {
+            config,
+            folder,
+            start: Start::Scratch,
+            stop_at: None,
+            batch_size: 7,
+            dropout: 0.3,
+            task: Regression::new(),
+        }
     }
 
     fn go<B: AutodiffBackend>(self) -> Result<(Net<B>, Outcome), TrainError> {
@@ -318,7 +331,13 @@ fn resuming_a_finished_run_changes_nothing() {
 fn plain(max_steps: u64) -> LoopConfig {
     LoopConfig {
         training: TrainingConfig { max_steps: Some(max_steps), validate_every: Every::Never, ..Default::default() },
-        optimizer: OptimizerConfig::Sgd { learning_rate: 0.1, momentum: 0.9, dampening: 0.0, nesterov: true, weight_decay: 0.0 },
+        optimizer: OptimizerConfig::Sgd {
+            learning_rate: 0.1,
+            momentum: 0.9,
+            dampening: 0.0,
+            nesterov: true,
+            weight_decay: 0.0,
+        },
         ..Default::default()
     }
 }
@@ -354,7 +373,13 @@ fn accumulation_equals_the_large_batch_also_in_the_tail_of_an_epoch() {
 fn each_optimizer_steps_its_own_parameters() {
     let _alone = alone();
     let mut config = plain(4);
-    let frozen_rate = OptimizerConfig::Sgd { learning_rate: 1e-30, momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0 };
+    let frozen_rate = OptimizerConfig::Sgd {
+        learning_rate: 1e-30,
+        momentum: 0.0,
+        dampening: 0.0,
+        nesterov: false,
+        weight_decay: 0.0,
+    };
     config.optimizers.insert("critic".into(), frozen_rate);
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(&config, folder.path());
@@ -445,7 +470,8 @@ fn a_damaged_checkpoint_is_refused_and_the_one_before_it_offered() {
     assert!(previous.ends_with("step-8"));
     fs::remove_file(&file).unwrap();
     assert!(refused().0.contains("model.safetensors"));
-    let (_, outcome) = Run { start: Start::Resume(previous), ..Run::new(&config, folder.path()) }.go::<Autodiff<Flex>>().unwrap();
+    let (_, outcome) =
+        Run { start: Start::Resume(previous), ..Run::new(&config, folder.path()) }.go::<Autodiff<Flex>>().unwrap();
     assert_eq!(outcome.step, 12);
     Checkpoint::load(&outcome.checkpoint).unwrap();
 }
@@ -471,8 +497,11 @@ fn only_the_newest_and_the_best_checkpoints_are_kept() {
     config.training.keep_last = 1;
     let folder = tempfile::tempdir().unwrap();
     let (_, outcome) = Run::new(&config, folder.path()).go::<Autodiff<Flex>>().unwrap();
-    let kept: Vec<PathBuf> =
-        fs::read_dir(folder.path().join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let kept: Vec<PathBuf> = fs::read_dir(folder.path().join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
     let best = checkpoint::find(folder.path(), "best").unwrap();
     assert!(kept.contains(&best) && kept.contains(&outcome.checkpoint));
     assert!(kept.len() <= 2, "{kept:?}");
@@ -491,7 +520,8 @@ fn other_weights_are_refused_by_name_and_shape() {
     let file = folder.path().join("other.safetensors");
     fs::write(&file, training_loop::weights::to_safetensors(&named).unwrap()).unwrap();
     let other = tempfile::tempdir().unwrap();
-    let error = Run { start: Start::Weights(file), ..Run::new(&config, other.path()) }.go::<Autodiff<Flex>>().unwrap_err();
+    let error =
+        Run { start: Start::Weights(file), ..Run::new(&config, other.path()) }.go::<Autodiff<Flex>>().unwrap_err();
     let message = error.to_string();
     assert!(message.contains("first.bias should be [8], found [2]"), "{message}");
     assert!(message.contains("second.weight [8, 1] is missing"), "{message}");

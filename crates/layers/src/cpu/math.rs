@@ -66,16 +66,16 @@ mod tests {
         #[inline(always)]
         fn run<L: Lanes>(self) -> [f64; 3] {
             let exact: [Function; 3] = [f64::exp, |x| 1.0 / (1.0 + (-x).exp()), f64::tanh];
-            let mut worst = [0.0; 3];
+            let mut worst = [0.0_f64; 3];
             for chunk in self.0.chunks_exact(WIDTH) {
                 let x = L::load(chunk);
                 let found = [exp(x), sigmoid(x), tanh(x)].map(L::to_array);
-                for function in 0..3 {
-                    for (lane, &number) in chunk.iter().enumerate() {
-                        let exact = exact[function](f64::from(number));
-                        let error = (f64::from(found[function][lane]) - exact).abs();
+                for ((exact, found), worst) in exact.iter().zip(&found).zip(&mut worst) {
+                    for (&found, &number) in found.iter().zip(chunk) {
+                        let exact = exact(f64::from(number));
+                        let error = (f64::from(found) - exact).abs();
                         let relative = error / exact.abs().max(f64::from(f32::MIN_POSITIVE));
-                        worst[function] = f64::max(worst[function], relative);
+                        *worst = f64::max(*worst, relative);
                     }
                 }
             }

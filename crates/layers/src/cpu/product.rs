@@ -1,7 +1,7 @@
 //! Matrix products on slices.
 
 use super::{
-    lanes::{Lanes, WithLanes, dispatch},
+    lanes::{Lanes, WIDTH, WithLanes, dispatch},
     scratch::Scratch,
     threads,
     tile::{DEEP, HIGH, Tile, WIDE},
@@ -90,6 +90,8 @@ pub fn product_strided(output: &mut [f32], row_stride: usize, left: Matrix<'_>, 
     let output = Output { start: output.as_mut_ptr(), row_stride, accumulate };
     if rows >= FEW && columns >= FEW && rows * columns * left.columns >= SMALL {
         multiply_packed(output, left, right);
+    } else if rows < FEW && left.column_stride == 1 && right.row_stride == 1 {
+        multiply_dots(output, left, right);
     } else {
         multiply_unpacked(output, left, right);
     }
@@ -278,6 +280,67 @@ impl Matrix<'_> {
             }
         }
     }
+}
+
+/// Columns of the output that a thread of [`multiply_dots`] takes at least.
+const DOTS: usize = 256;
+
+/// Few rows times a transposed matrix: each element is the dot product of two slices, and the matrix is read once.
+fn multiply_dots(output: Output, left: Matrix<'_>, right: Matrix<'_>) {
+    threads::split(right.columns, DOTS, |columns| {
+        dispatch(Dots { output, left, right, columns });
+    });
+}
+
+/// The columns of the output that one thread computes.
+struct Dots<'a> {
+    output: Output,
+    left: Matrix<'a>,
+    right: Matrix<'a>,
+    columns: Range<usize>,
+}
+
+impl WithLanes for Dots<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { left, right, .. } = self;
+        for column in self.columns {
+            let right = &right.values[column * right.column_stride..][..left.columns];
+            for row in 0..left.rows {
+                let left = &left.values[row * left.row_stride..][..left.columns];
+                let product = dot::<L>(left, right);
+                let at = row * self.output.row_stride + column;
+                // SAFETY: inside of the output, whose size `product_strided` has checked, and in columns that no other
+                // thread has.
+                unsafe {
+                    let target = self.output.start.add(at);
+                    *target = product + if self.output.accumulate { *target } else { 0.0 };
+                }
+            }
+        }
+    }
+}
+
+/// The dot product of two slices of one length.
+#[inline(always)]
+fn dot<L: Lanes>(left: &[f32], right: &[f32]) -> f32 {
+    const STRIDE: usize = 4 * WIDTH;
+    let (left_blocks, left_rest) = left.as_chunks::<STRIDE>();
+    let (right_blocks, right_rest) = right.as_chunks::<STRIDE>();
+    // Four sums, because each addition to one has to wait for the one before.
+    let mut sums = [L::splat(0.0); 4];
+    for (left, right) in left_blocks.iter().zip(right_blocks) {
+        for (index, sum) in sums.iter_mut().enumerate() {
+            let at = index * WIDTH;
+            *sum = L::load(&left[at..]).mul_add(L::load(&right[at..]), *sum);
+        }
+    }
+    for (left, right) in left_rest.chunks(WIDTH).zip(right_rest.chunks(WIDTH)) {
+        sums[0] = L::load_partly(left).mul_add(L::load_partly(right), sums[0]);
+    }
+    sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum()
 }
 
 /// Products with a vector, and small ones.

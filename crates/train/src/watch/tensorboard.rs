@@ -24,8 +24,11 @@ impl TensorBoard {
     fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
         if let Event::Start { step, .. } = event {
             // Points after the resumed step belong to what was lost: TensorBoard purges them.
-            let writer =
-                if *step > 0 { EventWriter::resume(&self.folder, *step)? } else { EventWriter::create(&self.folder)? };
+            let writer = if *step > 0 {
+                EventWriter::resume(&self.folder, *step + 1)?
+            } else {
+                EventWriter::create(&self.folder)?
+            };
             self.writer = Some(writer);
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
@@ -51,7 +54,7 @@ impl TensorBoard {
 fn scalars(writer: &mut EventWriter, row: &MetricsRow) -> io::Result<()> {
     let now = SystemTime::now();
     for (name, value) in &row.metrics {
-        writer.scalar(&format!("{}/{name}", row.split), row.step, *value, now)?;
+        writer.scalar(&format!("{name}/{}", row.split), row.step, *value, now)?;
     }
     writer.flush()
 }

@@ -564,8 +564,8 @@ impl Derivative for Gru {
             of_candidate.store(&mut gradients[2][half..]);
             of_candidate.mul(reset).store(&mut gradients[3][half..]);
         }
-        for gate in 0..3 {
-            chunk.set_gate(spot, gate, &gradients[gate]);
+        for (gate, gradient) in gradients[..3].iter().enumerate() {
+            chunk.set_gate(spot, gate, gradient);
         }
         for (gate, index) in [0, 1, 3].into_iter().enumerate() {
             chunk.set_running(spot, gate, &gradients[index], running);
