@@ -1,10 +1,13 @@
 //! The embedding's kernel against the portable path, and its gradient against finite differences.
 #![cfg(all(feature = "ndarray", feature = "flex"))]
 
+mod support;
+
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use layers::embedding::{embedding, portable};
+use support::values;
 
 type Lookup<B> = fn(Tensor<B, 2>, Tensor<B, 2, Int>) -> Tensor<B, 3>;
 
@@ -13,21 +16,9 @@ fn tensor<B: Backend, const D: usize>(shape: [usize; D], seed: u64) -> Tensor<B,
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
-fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// Random-looking but fixed numbers in -1..1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 * 2.0 - 1.0
-        })
-        .collect()
+    support::numbers(count, seed, 1.0)
 }
 
 /// With repetitions, and some rows of the vocabulary left out.

@@ -1,11 +1,14 @@
 //! Cross entropy against PyTorch, the kernels against the portable path, and the gradient against finite differences.
 #![cfg(all(feature = "ndarray", feature = "flex"))]
 
+mod support;
+
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Int, Tensor, TensorData};
 use layers::loss::{self, CrossEntropy, portable};
 use serde::Deserialize;
+use support::values;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -46,21 +49,9 @@ fn indices<B: Backend>(values: &[i64]) -> Tensor<B, 1, Int> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Default::default())
 }
 
-fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// Random-looking but fixed numbers in -4..4.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 * 8.0 - 4.0
-        })
-        .collect()
+    support::numbers(count, seed, 4.0)
 }
 
 fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {

@@ -1,10 +1,13 @@
 //! The projections' kernels against the portable path, and their gradients against finite differences.
 #![cfg(all(feature = "ndarray", feature = "flex"))]
 
+mod support;
+
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Tensor, TensorData};
 use layers::projection::{linear, linear_transposed, portable};
+use support::values;
 
 type Linear<B> = fn(Tensor<B, 3>, Tensor<B, 2>, Option<Tensor<B, 1>>) -> Tensor<B, 3>;
 
@@ -16,21 +19,9 @@ fn from<B: Backend, const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tens
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
-fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// Random-looking but fixed numbers in -1..1.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 * 2.0 - 1.0
-        })
-        .collect()
+    support::numbers(count, seed, 1.0)
 }
 
 fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {

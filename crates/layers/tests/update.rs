@@ -1,10 +1,13 @@
 //! Parameter updates against torch.optim, and the kernels against the portable path.
 #![cfg(all(feature = "ndarray", feature = "flex"))]
 
+mod support;
+
 use burn::backend::{Flex, NdArray};
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use layers::update::{self, AdamHyper, RmsPropHyper, RmsPropState, SgdHyper, portable};
 use serde::Deserialize;
+use support::values;
 
 #[derive(Deserialize)]
 struct Fixture {
@@ -64,21 +67,9 @@ fn tensor<B: Backend>(values: &[f32]) -> Vector<B> {
     Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &Default::default())
 }
 
-fn values<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
 /// Random-looking but fixed numbers in -2..2.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    (0..count)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 40) as f32 / (1u64 << 24) as f32 * 4.0 - 2.0
-        })
-        .collect()
+    support::numbers(count, seed, 2.0)
 }
 
 fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {

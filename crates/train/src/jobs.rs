@@ -80,9 +80,19 @@ pub fn names() -> Vec<&'static str> {
     all().map(AnyJob::name).collect()
 }
 
+/// The job that a config names.
+pub fn of(source: &ConfigSource, overrides: &[Override]) -> Result<&'static dyn AnyJob, Failure> {
+    find(&config::peek_job(source, overrides, &names())?)
+}
+
 /// The job of that name.
-pub fn find(name: &str) -> Option<&'static dyn AnyJob> {
-    all().find(|job| job.name() == name)
+pub fn find(name: &str) -> Result<&'static dyn AnyJob, Failure> {
+    all().find(|job| job.name() == name).ok_or_else(|| {
+        let names = names();
+        let meant = config::nearest(name, names.iter().copied());
+        let meant = meant.map_or(String::new(), |near| format!("did you mean {near}?\n  "));
+        Failure::user(format!("there is no job \"{name}\"\n  {meant}there is {}", names.join(", ")))
+    })
 }
 
 /// One schema that accepts the configs of every job.

@@ -15,7 +15,7 @@ use super::runs;
 use crate::{
     backend::{self, WithBackend},
     cli::EvalArgs,
-    config::{self, ConfigSource, peek_job},
+    config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
     jobs,
@@ -26,11 +26,7 @@ use crate::{
 pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let located = runs::locate(&args.run.run)?;
     let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    let name = peek_job(&source, &args.set, &jobs::names())?;
-    match jobs::find(&name) {
-        Some(job) => job.eval(args, &located.run, out),
-        None => Err(Failure::user(format!("there is no job \"{name}\""))),
-    }
+    jobs::of(&source, &args.set)?.eval(args, &located.run, out)
 }
 
 /// Scores a job.

@@ -13,7 +13,7 @@ use super::runs;
 use crate::{
     backend::{self, WithBackend},
     cli::GenerateArgs,
-    config::{self, ConfigSource, peek_job},
+    config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
     jobs,
@@ -23,11 +23,7 @@ use crate::{
 pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let located = runs::locate(&args.run.run)?;
     let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    let name = peek_job(&source, &[], &jobs::names())?;
-    match jobs::find(&name) {
-        Some(job) => job.generate(args, &located.run, out),
-        None => Err(Failure::user(format!("there is no job \"{name}\""))),
-    }
+    jobs::of(&source, &[])?.generate(args, &located.run, out)
 }
 
 /// Generates with a job.

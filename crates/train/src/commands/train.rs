@@ -22,7 +22,7 @@ use super::runs::{self, Located};
 use crate::{
     backend::{self, BackendChoice, WithBackend},
     cli::{Progress, TrainArgs},
-    config::{self, ConfigSource, Loaded, Override, peek_job},
+    config::{self, ConfigSource, Loaded, Override},
     experiment::ExperimentOf,
     failure::Failure,
     jobs,
@@ -42,19 +42,11 @@ pub struct Plan {
 /// Runs the command.
 pub fn run(args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
-    let name = peek_job(&plan.source, &plan.overrides, &jobs::names())?;
-    match jobs::find(&name) {
-        Some(job) => job.train(args, &plan),
-        None => Err(Failure::user(format!("there is no job \"{name}\""))),
-    }
+    jobs::of(&plan.source, &plan.overrides)?.train(args, &plan)
 }
 
 impl Plan {
     fn new(args: &TrainArgs) -> Result<Self, Failure> {
-        let mut overrides = args.overrides();
-        if let Some(name) = &args.name {
-            overrides.push(Override::text_flag("--name", "name", name));
-        }
         let file = args.config.as_deref().map(ConfigSource::file).transpose()?;
         let stem = args.config.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy().into_owned();
         let resume = match &args.resume {
@@ -77,7 +69,7 @@ impl Plan {
             (_, Some(file)) => file,
             (None, None) => return Err(Failure::user("give a config: --config FILE")),
         };
-        Ok(Self { source, overrides, resume, stem })
+        Ok(Self { source, overrides: args.overrides(), resume, stem })
     }
 }
 
@@ -85,14 +77,10 @@ impl Plan {
 pub fn job<J: Job>(args: &TrainArgs, plan: &Plan) -> Result<(), Failure> {
     let mut loaded: Loaded<ExperimentOf<J>> = config::load(&plan.source, &plan.overrides)?;
     let experiment = &loaded.config;
-    let choice =
-        BackendChoice::new(args.device.backend.or(experiment.backend), args.device.device.or(experiment.device))?;
+    let choice = BackendChoice::new(experiment.backend, experiment.device)?;
     // What the resolved config must name to give the same run again.
     let mut overrides = plan.overrides.clone();
     overrides.push(Override::text_flag("--backend", "backend", choice.kind.name()));
-    if let Some(device) = args.device.device {
-        overrides.push(Override::text_flag("--device", "device", &device.to_string()));
-    }
     if experiment.name.is_empty() {
         let name = plan.resume.as_ref().map_or(plan.stem.clone(), |located| runs::name_of(&located.run));
         overrides.push(Override::text_flag("--name", "name", &name));
