@@ -169,9 +169,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "RUN")]
     pub run: String,
 
-    /// Which weights: best, last or step-N
-    #[arg(long, value_name = "WHICH", default_value = "best")]
-    pub checkpoint: CheckpointRequest,
+    /// Which weights: best, last or step-N [default: best]
+    #[arg(long, value_name = "WHICH")]
+    pub checkpoint: Option<CheckpointRequest>,
 }
 
 /// Which checkpoint of a run.
@@ -396,7 +396,7 @@ mod tests {
             panic!("not generate")
         };
         assert_eq!((args.run.run.as_str(), args.prompt.as_str(), args.top_k), ("a", "Once", Some(5)));
-        assert_eq!(args.run.checkpoint, CheckpointRequest::Step(20));
+        assert_eq!(args.run.checkpoint, Some(CheckpointRequest::Step(20)));
         assert!(
             matches!(parse("config --schema").unwrap().command, Some(Command::Config(args)) if args.schema == Some(None))
         );

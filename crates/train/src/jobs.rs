@@ -1,20 +1,26 @@
 //! The registry: every job that a config can name.
 
-use std::{io::Write, marker::PhantomData, path::Path};
+use std::{io::Write, marker::PhantomData};
 
-use sequence::task::language_model::LanguageModelJob;
 use training_loop::job::Job;
 
 use crate::{
     cli::{EvalArgs, GenerateArgs, TrainArgs},
-    commands,
+    commands::{self, Located},
     config::{self, ConfigError, ConfigSource, Override},
     experiment::ExperimentOf,
     failure::Failure,
 };
 
-/// One line a job.
-static JOBS: [&dyn AnyJob; 1] = [&Entry::<LanguageModelJob>::NEW];
+/// The jobs that a config can name.
+///
+/// Only the binary knows them, so only the binary compiles each of them for each backend.
+pub struct Jobs(pub &'static [&'static dyn AnyJob]);
+
+/// A job for the registry.
+pub const fn job<J: Job>() -> &'static dyn AnyJob {
+    &Entry::<J>(PhantomData)
+}
 
 /// A job behind its name: what each command does with it.
 pub trait AnyJob: Sync {
@@ -29,16 +35,12 @@ pub trait AnyJob: Sync {
     /// `train --config`.
     fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure>;
     /// `train eval`.
-    fn eval(&self, args: &EvalArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure>;
+    fn eval(&self, args: &EvalArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
     /// `train generate`.
-    fn generate(&self, args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure>;
+    fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
 }
 
 struct Entry<J>(PhantomData<fn() -> J>);
-
-impl<J> Entry<J> {
-    const NEW: Self = Self(PhantomData);
-}
 
 impl<J: Job> AnyJob for Entry<J> {
     fn name(&self) -> &'static str {
@@ -61,41 +63,43 @@ impl<J: Job> AnyJob for Entry<J> {
         commands::train::job::<J>(args, plan)
     }
 
-    fn eval(&self, args: &EvalArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    fn eval(&self, args: &EvalArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
         commands::eval::job::<J>(args, run, out)
     }
 
-    fn generate(&self, args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
         commands::generate::job::<J>(args, run, out)
     }
 }
 
-/// All jobs.
-pub fn all() -> impl Iterator<Item = &'static dyn AnyJob> {
-    JOBS.iter().copied()
-}
+impl Jobs {
+    /// All jobs.
+    pub fn all(&self) -> impl Iterator<Item = &'static dyn AnyJob> {
+        self.0.iter().copied()
+    }
 
-/// Their names.
-pub fn names() -> Vec<&'static str> {
-    all().map(AnyJob::name).collect()
-}
+    /// Their names.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.all().map(AnyJob::name).collect()
+    }
 
-/// The job that a config names.
-pub fn of(source: &ConfigSource, overrides: &[Override]) -> Result<&'static dyn AnyJob, Failure> {
-    find(&config::peek_job(source, overrides, &names())?)
-}
+    /// The job that a config names.
+    pub fn of(&self, source: &ConfigSource, overrides: &[Override]) -> Result<&'static dyn AnyJob, Failure> {
+        self.find(&config::peek_job(source, overrides, &self.names())?)
+    }
 
-/// The job of that name.
-pub fn find(name: &str) -> Result<&'static dyn AnyJob, Failure> {
-    all().find(|job| job.name() == name).ok_or_else(|| {
-        let names = names();
-        let meant = config::nearest(name, names.iter().copied());
-        let meant = meant.map_or(String::new(), |near| format!("did you mean {near}?\n  "));
-        Failure::user(format!("there is no job \"{name}\"\n  {meant}there is {}", names.join(", ")))
-    })
-}
+    /// The job of that name.
+    pub fn find(&self, name: &str) -> Result<&'static dyn AnyJob, Failure> {
+        self.all().find(|job| job.name() == name).ok_or_else(|| {
+            let names = self.names();
+            let meant = config::nearest(name, names.iter().copied());
+            let meant = meant.map_or(String::new(), |near| format!("did you mean {near}?\n  "));
+            Failure::user(format!("there is no job \"{name}\"\n  {meant}there is {}", names.join(", ")))
+        })
+    }
 
-/// One schema that accepts the configs of every job.
-pub fn schema_of_all() -> String {
-    config::schema_of_any(all().map(|job| (job.name(), job.schema())))
+    /// One schema that accepts the configs of every job.
+    pub fn schema_of_all(&self) -> String {
+        config::schema_of_any(self.all().map(|job| (job.name(), job.schema())))
+    }
 }

@@ -2,16 +2,16 @@
 
 use std::io::Write;
 
-use crate::{cli::ConfigArgs, config::ConfigSource, failure::Failure, jobs};
+use crate::{cli::ConfigArgs, config::ConfigSource, failure::Failure, jobs::Jobs};
 
 /// Runs the command.
-pub fn run(args: &ConfigArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(jobs: &Jobs, args: &ConfigArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let text = match (&args.schema, &args.config) {
-        (Some(Some(job)), _) => jobs::find(job)?.schema(),
-        (Some(None), _) => jobs::schema_of_all(),
+        (Some(Some(job)), _) => jobs.find(job)?.schema(),
+        (Some(None), _) => jobs.schema_of_all(),
         (None, Some(path)) => {
             let source = ConfigSource::file(path)?;
-            jobs::of(&source, &args.set)?.explain(&source, &args.set)?
+            jobs.of(&source, &args.set)?.explain(&source, &args.set)?
         }
         // clap lets nothing else through.
         (None, None) => String::new(),

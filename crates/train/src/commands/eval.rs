@@ -11,29 +11,30 @@ use training_loop::{
     weights,
 };
 
-use super::runs;
+use super::runs::{self, Located};
 use crate::{
     backend::{self, WithBackend},
     cli::EvalArgs,
     config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
-    jobs,
+    jobs::Jobs,
     watch::value_text,
 };
 
 /// Runs the command.
-pub fn run(args: &EvalArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(jobs: &Jobs, args: &EvalArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let located = runs::locate(&args.run.run)?;
     let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    jobs::of(&source, &args.set)?.eval(args, &located.run, out)
+    jobs.of(&source, &args.set)?.eval(args, &located, out)
 }
 
 /// Scores a job.
-pub fn job<J: Job>(args: &EvalArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn job<J: Job>(args: &EvalArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
+    let run = located.run.as_path();
     let source = ConfigSource::file(&run.join("config.toml"))?;
     let experiment = config::load::<ExperimentOf<J>>(&source, &args.set)?.config;
-    let checkpoint = runs::chosen(run, args.run.checkpoint)?;
+    let checkpoint = located.chosen(args.run.checkpoint)?;
     let choice = runs::choose_backend(&args.device, &experiment)?;
     let scores =
         backend::dispatch(&choice, Evaluation::<J> { experiment: &experiment, run, checkpoint: &checkpoint })??;

@@ -9,28 +9,29 @@ use training_loop::{
     job::{GenerateRequest, Generated, Job, Trained},
 };
 
-use super::runs;
+use super::runs::{self, Located};
 use crate::{
     backend::{self, WithBackend},
     cli::GenerateArgs,
     config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
-    jobs,
+    jobs::Jobs,
 };
 
 /// Runs the command.
-pub fn run(args: &GenerateArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(jobs: &Jobs, args: &GenerateArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let located = runs::locate(&args.run.run)?;
     let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    jobs::of(&source, &[])?.generate(args, &located.run, out)
+    jobs.of(&source, &[])?.generate(args, &located, out)
 }
 
 /// Generates with a job.
-pub fn job<J: Job>(args: &GenerateArgs, run: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn job<J: Job>(args: &GenerateArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
+    let run = located.run.as_path();
     let source = ConfigSource::file(&run.join("config.toml"))?;
     let experiment = config::load::<ExperimentOf<J>>(&source, &[])?.config;
-    let checkpoint = runs::chosen(run, args.run.checkpoint)?;
+    let checkpoint = located.chosen(args.run.checkpoint)?;
     let choice = runs::choose_backend(&args.device, &experiment)?;
     let request = GenerateRequest {
         prompt: args.prompt.clone(),

@@ -8,13 +8,13 @@ use std::{
 use crate::{
     config::{ConfigSource, peek_job, toml_files},
     failure::Failure,
-    jobs,
+    jobs::Jobs,
 };
 
 /// Runs the command.
-pub fn run(out: &mut dyn Write) -> Result<(), Failure> {
-    let configs = with_job(toml_files(Path::new("configs")));
-    for job in jobs::all() {
+pub fn run(jobs: &Jobs, out: &mut dyn Write) -> Result<(), Failure> {
+    let configs = with_job(jobs, toml_files(Path::new("configs")));
+    for job in jobs.all() {
         writeln!(out, "{}\n  {}", job.name(), job.summary())?;
         for (_, path) in configs.iter().filter(|(name, _)| name == job.name()) {
             writeln!(out, "    --config {}", path.display())?;
@@ -27,7 +27,7 @@ pub fn run(out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 /// The configs whose job is known, each with it; one that cannot be read belongs to none.
-fn with_job(paths: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
-    let job = |path: &PathBuf| peek_job(&ConfigSource::file(path).ok()?, &[], &jobs::names()).ok();
+fn with_job(jobs: &Jobs, paths: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
+    let job = |path: &PathBuf| peek_job(&ConfigSource::file(path).ok()?, &[], &jobs.names()).ok();
     paths.into_iter().filter_map(|path| Some((job(&path)?, path))).collect()
 }

@@ -8,3 +8,5 @@ pub mod list;
 pub mod report;
 pub mod runs;
 pub mod train;
+
+pub use runs::Located;

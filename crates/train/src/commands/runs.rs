@@ -72,18 +72,23 @@ pub fn weights(typed: &str) -> Result<PathBuf, Failure> {
     if path.is_file() {
         return Ok(path.to_path_buf());
     }
-    let located = locate(typed)?;
-    match located.checkpoint {
-        Some(checkpoint) => Ok(checkpoint),
-        None => chosen(&located.run, CheckpointRequest::Best),
-    }
+    locate(typed)?.chosen(None)
 }
 
-/// The checkpoint of `run` to use. A run that was never validated has no best one: its last is used.
-pub fn chosen(run: &Path, request: CheckpointRequest) -> Result<PathBuf, Failure> {
-    match checkpoint::find(run, &request.to_string()) {
-        Err(_) if request == CheckpointRequest::Best => Ok(checkpoint::find(run, "last")?),
-        other => Ok(other?),
+impl Located {
+    /// The checkpoint to use: the one asked for, or that was named by its path, or the best. A run that was never validated
+    /// has no best one: its last is used.
+    pub fn chosen(&self, request: Option<CheckpointRequest>) -> Result<PathBuf, Failure> {
+        let find = |which: &str| -> Result<PathBuf, Failure> { Ok(checkpoint::find(&self.run, which)?) };
+        match (request, &self.checkpoint) {
+            (Some(request), Some(named)) => Err(Failure::user(format!(
+                "--checkpoint {request} and {} each name a checkpoint: give one of the two",
+                named.display()
+            ))),
+            (Some(CheckpointRequest::Best) | None, None) => find("best").or_else(|_| find("last")),
+            (Some(request), None) => find(&request.to_string()),
+            (None, Some(named)) => Ok(named.clone()),
+        }
     }
 }
 

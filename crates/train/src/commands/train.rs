@@ -25,7 +25,7 @@ use crate::{
     config::{self, ConfigSource, Loaded, Override},
     experiment::ExperimentOf,
     failure::Failure,
-    jobs,
+    jobs::Jobs,
     watch::{Plain, TensorBoard, Tui, outcome_line},
 };
 
@@ -40,9 +40,9 @@ pub struct Plan {
 }
 
 /// Runs the command.
-pub fn run(args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Failure> {
+pub fn run(jobs: &Jobs, args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Failure> {
     let plan = Plan::new(args)?;
-    jobs::of(&plan.source, &plan.overrides)?.train(args, &plan)
+    jobs.of(&plan.source, &plan.overrides)?.train(args, &plan)
 }
 
 impl Plan {
