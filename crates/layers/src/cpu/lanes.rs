@@ -1,4 +1,5 @@
-//! Eight `f32` at a time: AVX2 with FMA where the CPU has it (asked at run time), plain Rust elsewhere.
+//! Eight `f32` at a time: AVX2 with FMA where the CPU has it (asked at run time), plain Rust elsewhere. Products, which
+//! take sixteen at a time, use AVX-512 where there is that.
 //!
 //! A kernel is a struct with its operands; [`dispatch`] runs its [`WithLanes::run`] with the lanes of this CPU. Whatever
 //! `run` calls has to be `#[inline(always)]`, or it is compiled without the CPU's instructions.
@@ -6,8 +7,32 @@
 /// How many numbers a vector holds.
 pub const WIDTH: usize = 8;
 
+/// Sixteen `f32`: as many columns of a product as are summed side by side.
+pub trait Wide: Copy {
+    /// How many of these the registers hold as sums, beside what is read.
+    const SUMS: usize;
+
+    /// Zeros.
+    fn zeros() -> Self;
+    /// The sixteen numbers at `source`.
+    ///
+    /// # Safety
+    /// They have to be readable.
+    unsafe fn read(source: *const f32) -> Self;
+    /// Writes the lanes to `target`.
+    ///
+    /// # Safety
+    /// Sixteen numbers have to be writable there.
+    unsafe fn write(self, target: *mut f32);
+    /// `self + factor * row`, with one rounding where the CPU has an instruction for it.
+    fn add_scaled(self, factor: f32, row: Self) -> Self;
+}
+
 /// Eight `f32`. Operations work lane by lane, and a NaN stays a NaN.
 pub trait Lanes: Copy {
+    /// What products are made of on this CPU.
+    type Wide: Wide;
+
     /// The same number in every lane.
     fn splat(value: f32) -> Self;
     /// The eight numbers at `source`.
@@ -118,15 +143,30 @@ pub trait WithLanes {
 /// Runs a kernel with the lanes of this CPU.
 pub fn dispatch<W: WithLanes>(kernel: W) -> W::Output {
     #[cfg(target_arch = "x86_64")]
-    if x86::available() {
+    if x86::has_avx512() {
         // SAFETY: the CPU has just been asked.
-        return unsafe { x86::run(kernel) };
+        return unsafe { x86::run_avx512(kernel) };
+    } else if x86::has_avx2() {
+        // SAFETY: the CPU has just been asked.
+        return unsafe { x86::run_avx2(kernel) };
     }
     kernel.run::<Portable>()
 }
 
 /// Runs a kernel with lanes in plain Rust, on any CPU; for tests.
+#[cfg(test)]
 pub fn dispatch_portable<W: WithLanes>(kernel: W) -> W::Output {
+    kernel.run::<Portable>()
+}
+
+/// Runs a kernel with AVX2 at most, as a CPU without AVX-512 would; for tests.
+#[cfg(test)]
+pub fn dispatch_without_avx512<W: WithLanes>(kernel: W) -> W::Output {
+    #[cfg(target_arch = "x86_64")]
+    if x86::has_avx2() {
+        // SAFETY: the CPU has just been asked.
+        return unsafe { x86::run_avx2(kernel) };
+    }
     kernel.run::<Portable>()
 }
 
@@ -146,7 +186,36 @@ impl Portable {
     }
 }
 
+impl Wide for [Portable; 2] {
+    const SUMS: usize = 6;
+
+    #[inline(always)]
+    fn zeros() -> Self {
+        [Portable::splat(0.0); 2]
+    }
+    #[inline(always)]
+    unsafe fn read(source: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { [Portable::read(source), Portable::read(source.add(WIDTH))] }
+    }
+    #[inline(always)]
+    unsafe fn write(self, target: *mut f32) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self[0].write(target);
+            self[1].write(target.add(WIDTH));
+        }
+    }
+    #[inline(always)]
+    fn add_scaled(self, factor: f32, row: Self) -> Self {
+        let factor = Portable::splat(factor);
+        [factor.mul_add(row[0], self[0]), factor.mul_add(row[1], self[1])]
+    }
+}
+
 impl Lanes for Portable {
+    type Wide = [Self; 2];
+
     #[inline(always)]
     fn splat(value: f32) -> Self {
         Self([value; WIDTH])
@@ -221,12 +290,17 @@ impl Lanes for Portable {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Lanes, WIDTH, WithLanes};
-    use std::arch::x86_64::*;
+    use super::{Lanes, WIDTH, Wide, WithLanes};
+    use std::{arch::x86_64::*, marker::PhantomData};
 
     /// Whether this CPU has AVX2 and FMA.
-    pub fn available() -> bool {
+    pub fn has_avx2() -> bool {
         is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
+    }
+
+    /// Whether this CPU has AVX-512 as well.
+    pub fn has_avx512() -> bool {
+        has_avx2() && is_x86_feature_detected!("avx512f")
     }
 
     /// Runs a kernel with AVX2 and FMA.
@@ -234,24 +308,97 @@ mod x86 {
     /// # Safety
     /// The CPU has to have both.
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn run<W: WithLanes>(kernel: W) -> W::Output {
-        kernel.run::<Avx2>()
+    pub unsafe fn run_avx2<W: WithLanes>(kernel: W) -> W::Output {
+        kernel.run::<Avx2<TwoYmm>>()
     }
 
-    /// Named by nothing but [`run`], so wherever there is one the CPU has the instructions.
-    #[derive(Clone, Copy)]
-    struct Avx2(__m256);
+    /// Runs a kernel with AVX2 and FMA, and its products with AVX-512.
+    ///
+    /// # Safety
+    /// The CPU has to have all of them.
+    #[target_feature(enable = "avx2,fma,avx512f")]
+    pub unsafe fn run_avx512<W: WithLanes>(kernel: W) -> W::Output {
+        kernel.run::<Avx2<Zmm>>()
+    }
 
-    // In all of these, SAFETY: the CPU has AVX2 and FMA, as said at `Avx2`.
+    /// As [`Zmm`], of AVX2 and FMA.
+    #[derive(Clone, Copy)]
+    struct TwoYmm(__m256, __m256);
+
+    // In all of these, SAFETY: the CPU has AVX2 and FMA, as said at `TwoYmm`.
     #[allow(clippy::undocumented_unsafe_blocks)]
-    impl Lanes for Avx2 {
+    impl Wide for TwoYmm {
+        /// Twelve of the sixteen registers: the others hold the two of a row and a factor.
+        const SUMS: usize = 6;
+
         #[inline(always)]
-        fn splat(value: f32) -> Self {
-            Self(unsafe { _mm256_set1_ps(value) })
+        fn zeros() -> Self {
+            unsafe { Self(_mm256_setzero_ps(), _mm256_setzero_ps()) }
         }
         #[inline(always)]
         unsafe fn read(source: *const f32) -> Self {
-            Self(unsafe { _mm256_loadu_ps(source) })
+            unsafe { Self(_mm256_loadu_ps(source), _mm256_loadu_ps(source.add(WIDTH))) }
+        }
+        #[inline(always)]
+        unsafe fn write(self, target: *mut f32) {
+            unsafe {
+                _mm256_storeu_ps(target, self.0);
+                _mm256_storeu_ps(target.add(WIDTH), self.1);
+            }
+        }
+        #[inline(always)]
+        fn add_scaled(self, factor: f32, row: Self) -> Self {
+            unsafe {
+                let factor = _mm256_set1_ps(factor);
+                Self(_mm256_fmadd_ps(factor, row.0, self.0), _mm256_fmadd_ps(factor, row.1, self.1))
+            }
+        }
+    }
+
+    /// Named by nothing but [`run_avx512`], so wherever there is one the CPU has the instructions.
+    #[derive(Clone, Copy)]
+    struct Zmm(__m512);
+
+    // In all of these, SAFETY: the CPU has AVX-512, as said at `Zmm`.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl Wide for Zmm {
+        /// More than the eight that the two units with their four cycles need; the thirty-two registers would hold more.
+        const SUMS: usize = 12;
+
+        #[inline(always)]
+        fn zeros() -> Self {
+            Self(unsafe { _mm512_setzero_ps() })
+        }
+        #[inline(always)]
+        unsafe fn read(source: *const f32) -> Self {
+            Self(unsafe { _mm512_loadu_ps(source) })
+        }
+        #[inline(always)]
+        unsafe fn write(self, target: *mut f32) {
+            unsafe { _mm512_storeu_ps(target, self.0) }
+        }
+        #[inline(always)]
+        fn add_scaled(self, factor: f32, row: Self) -> Self {
+            Self(unsafe { _mm512_fmadd_ps(_mm512_set1_ps(factor), row.0, self.0) })
+        }
+    }
+
+    /// Named by nothing but [`run_avx2`] and [`run_avx512`], so wherever there is one the CPU has the instructions.
+    #[derive(Clone, Copy)]
+    struct Avx2<W>(__m256, PhantomData<W>);
+
+    // In all of these, SAFETY: the CPU has AVX2 and FMA, as said at `Avx2`.
+    #[allow(clippy::undocumented_unsafe_blocks)]
+    impl<W: Wide> Lanes for Avx2<W> {
+        type Wide = W;
+
+        #[inline(always)]
+        fn splat(value: f32) -> Self {
+            Self(unsafe { _mm256_set1_ps(value) }, PhantomData)
+        }
+        #[inline(always)]
+        unsafe fn read(source: *const f32) -> Self {
+            Self(unsafe { _mm256_loadu_ps(source) }, PhantomData)
         }
         #[inline(always)]
         unsafe fn write(self, target: *mut f32) {
@@ -259,66 +406,66 @@ mod x86 {
         }
         #[inline(always)]
         fn add(self, other: Self) -> Self {
-            Self(unsafe { _mm256_add_ps(self.0, other.0) })
+            Self(unsafe { _mm256_add_ps(self.0, other.0) }, PhantomData)
         }
         #[inline(always)]
         fn sub(self, other: Self) -> Self {
-            Self(unsafe { _mm256_sub_ps(self.0, other.0) })
+            Self(unsafe { _mm256_sub_ps(self.0, other.0) }, PhantomData)
         }
         #[inline(always)]
         fn mul(self, other: Self) -> Self {
-            Self(unsafe { _mm256_mul_ps(self.0, other.0) })
+            Self(unsafe { _mm256_mul_ps(self.0, other.0) }, PhantomData)
         }
         #[inline(always)]
         fn div(self, other: Self) -> Self {
-            Self(unsafe { _mm256_div_ps(self.0, other.0) })
+            Self(unsafe { _mm256_div_ps(self.0, other.0) }, PhantomData)
         }
         #[inline(always)]
         fn mul_add(self, factor: Self, term: Self) -> Self {
-            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, term.0) })
+            Self(unsafe { _mm256_fmadd_ps(self.0, factor.0, term.0) }, PhantomData)
         }
         #[inline(always)]
         fn at_least(self, bound: Self) -> Self {
             // Of a NaN and a number the instruction takes its second operand.
-            Self(unsafe { _mm256_max_ps(bound.0, self.0) })
+            Self(unsafe { _mm256_max_ps(bound.0, self.0) }, PhantomData)
         }
         #[inline(always)]
         fn at_most(self, bound: Self) -> Self {
-            Self(unsafe { _mm256_min_ps(bound.0, self.0) })
+            Self(unsafe { _mm256_min_ps(bound.0, self.0) }, PhantomData)
         }
         #[inline(always)]
         fn round(self) -> Self {
             const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-            Self(unsafe { _mm256_round_ps::<NEAREST>(self.0) })
+            Self(unsafe { _mm256_round_ps::<NEAREST>(self.0) }, PhantomData)
         }
         #[inline(always)]
         fn exp2_of_integer(self) -> Self {
             unsafe {
                 let power = _mm256_add_epi32(_mm256_cvtps_epi32(self.0), _mm256_set1_epi32(127));
-                Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(power)))
+                Self(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(power)), PhantomData)
             }
         }
         #[inline(always)]
         fn abs(self) -> Self {
-            Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+            Self(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) }, PhantomData)
         }
         #[inline(always)]
         fn with_sign_of(self, other: Self) -> Self {
             unsafe {
                 let sign = _mm256_and_ps(_mm256_set1_ps(-0.0), other.0);
-                Self(_mm256_or_ps(sign, self.0))
+                Self(_mm256_or_ps(sign, self.0), PhantomData)
             }
         }
         #[inline(always)]
         fn if_less(self, bound: Self, yes: Self, no: Self) -> Self {
             unsafe {
                 let less = _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, bound.0);
-                Self(_mm256_blendv_ps(no.0, yes.0, less))
+                Self(_mm256_blendv_ps(no.0, yes.0, less), PhantomData)
             }
         }
         #[inline(always)]
         fn sqrt(self) -> Self {
-            Self(unsafe { _mm256_sqrt_ps(self.0) })
+            Self(unsafe { _mm256_sqrt_ps(self.0) }, PhantomData)
         }
         #[inline(always)]
         fn prefetch(address: *const f32) {

@@ -102,7 +102,7 @@ const FEW: usize = 4;
 const SMALL: usize = 32 * 32 * 32;
 
 /// Rows of the left operand that are packed at a time: 96 KiB, a part of a usual L2 cache.
-const PACKED_TILES: usize = 16;
+const PACKED_TILES: usize = 8;
 
 /// Where a product goes. Its rows lie inside of one mutable slice and do not overlap.
 #[derive(Clone, Copy)]

@@ -5,10 +5,10 @@
 
 pub use crate::cpu::tile::WIDE;
 use crate::cpu::{
-    lanes::Lanes,
+    lanes::{Lanes, Wide},
     scratch::Scratch,
     threads,
-    tile::{DEEP, HIGH, Tile},
+    tile::{DEEP, Tile},
 };
 
 /// A packed weight.
@@ -129,12 +129,12 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Splits the rows into tiles as even as possible: one of six is the fastest, one of a single row the slowest.
+/// Splits the rows into tiles as even as possible: one of all sums is the fastest, one of a single row the slowest.
 #[inline(always)]
 fn multiply_block<L: Lanes>(left: Rows<'_>, panel: &[f32], output: &mut [f32], output_stride: usize, accumulate: bool) {
     assert!(panel.len() == left.columns * WIDE);
     assert!((left.rows - 1) * output_stride + WIDE <= output.len());
-    let tiles = left.rows.div_ceil(HIGH);
+    let tiles = left.rows.div_ceil(L::Wide::SUMS);
     for tile in 0..tiles {
         let start = left.rows * tile / tiles;
         let end = left.rows * (tile + 1) / tiles;
