@@ -28,8 +28,7 @@ pub fn assert_data_close(name: &str, actual: &TensorData, expected: &TensorData,
     let pairs = actual.iter::<f64>().zip(expected.iter::<f64>());
     for (place, (actual, expected)) in pairs.enumerate() {
         let excess = (actual - expected).abs() / expected.abs().max(1.0);
-        // Not `excess > tolerance`: NaN must count.
-        if !(excess <= tolerance) {
+        if excess > tolerance || excess.is_nan() {
             off += 1;
             let excess = if excess.is_nan() { f64::INFINITY } else { excess };
             if worst.is_none_or(|(_, _, _, worst)| excess > worst) {

@@ -353,7 +353,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             if micro_batch > 0 && self.stream.at_epoch_start() {
                 break;
             }
-            let batch = self.stream.next()?;
+            let batch = self.stream.next_batch()?;
             // Dropout and the like depend on nothing but the seed and the position, so a resumed run draws the same numbers.
             B::seed(self.device, mix(self.config.seed, step, *salt));
             *salt += 1;

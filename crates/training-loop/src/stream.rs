@@ -55,7 +55,7 @@ impl<T: Send + 'static> BatchStream<T> {
     }
 
     /// The next batch.
-    pub fn next(&mut self) -> Result<T, TaskError> {
+    pub fn next_batch(&mut self) -> Result<T, TaskError> {
         let position = self.position;
         self.position += 1;
         match self.workers.len() as u64 {
@@ -80,7 +80,7 @@ mod tests {
         let batches = Batches::new(5, |epoch, index| Ok((epoch, index)));
         let take = |workers, position, count| {
             let mut stream = BatchStream::new(batches.clone(), position, workers);
-            (0..count).map(|_| stream.next().unwrap()).collect::<Vec<_>>()
+            (0..count).map(|_| stream.next_batch().unwrap()).collect::<Vec<_>>()
         };
         let expected = take(0, 0, 13);
         assert_eq!(expected[6], (1, 1));

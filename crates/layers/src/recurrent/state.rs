@@ -110,5 +110,5 @@ fn rows<B: Backend>(states: Tensor<B, 3>) -> Vec<Tensor<B, 2>> {
         // No slice, whose gradient would be copied.
         return vec![states.reshape([batch, hidden])];
     }
-    (0..rows).map(|row| states.clone().slice([row..row + 1]).reshape([batch, hidden])).collect()
+    (0..rows).map(|row| states.clone().narrow(0, row, 1).reshape([batch, hidden])).collect()
 }

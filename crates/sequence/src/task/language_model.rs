@@ -277,7 +277,9 @@ impl<B: AutodiffBackend> Task<B> for LanguageModelTask<B> {
         batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
         device: &B::Device,
     ) -> Result<Scores, TaskError> {
-        let mut sums: Option<(Tensor<B::InnerBackend, 1>, Tensor<B::InnerBackend, 1, Int>)> = None;
+        // Summed on the device and read once, after the last batch.
+        let mut loss_sum = Tensor::<B::InnerBackend, 1>::zeros([1], device);
+        let mut correct_sum = Tensor::<B::InnerBackend, 1, Int>::zeros([1], device);
         let mut carried = None;
         let mut count = 0;
         for batch in batches {
@@ -292,23 +294,19 @@ impl<B: AutodiffBackend> Task<B> for LanguageModelTask<B> {
             let logits = flatten(logits); // [batch · time, vocabulary]
             let likeliest = logits.clone().argmax(1).flatten(0, 1);
             let correct = likeliest.equal(batch.targets.clone()).int().sum();
-            let loss = nll_per_row(logits, batch.targets, &batch.loss).sum();
-            // Summed on the device and read once, after the last batch.
-            sums = Some(match sums {
-                None => (loss, correct),
-                Some((losses, corrects)) => (losses + loss, corrects + correct),
-            });
+            loss_sum = loss_sum + nll_per_row(logits, batch.targets, &batch.loss).sum();
+            correct_sum = correct_sum + correct;
         }
-        let (Some((loss, correct)), true) = (sums, count > 0) else {
+        if count == 0 {
             return Err("the validation data hold no token".into());
-        };
+        }
         let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
-        let loss = mean(loss.into_data());
+        let loss = mean(loss_sum.into_data());
         Ok(Scores::from([
             ("loss".to_string(), loss),
             ("perplexity".to_string(), loss.exp()),
             ("bits_per_character".to_string(), self.facts.bits_per_character(loss)),
-            ("accuracy".to_string(), mean(correct.into_data())),
+            ("accuracy".to_string(), mean(correct_sum.into_data())),
         ]))
     }
 

@@ -199,7 +199,7 @@ impl Document {
 
         let path = match self.override_path(given, source) {
             Ok(path) => path,
-            Err(problem) => return problems.push(problem),
+            Err(problem) => return problems.push(*problem),
         };
         let value = match DeValue::parse(&given.value) {
             _ if given.literal => Value::Text(given.value.clone()),
@@ -223,13 +223,13 @@ impl Document {
         self.root.set(&path, Node { value, place: value_place });
     }
 
-    fn override_path(&self, given: &Override, source: usize) -> Result<Vec<(String, Place)>, Problem> {
+    fn override_path(&self, given: &Override, source: usize) -> Result<Vec<(String, Place)>, Box<Problem>> {
         let line = format!("{} = 0", given.key);
         let origin = Place { source, start: given.key_start, end: given.key_start };
         let table = DeTable::parse(&line).map_err(|error| {
-            self.not_toml(&error, &given.key, origin)
-                .message(format!("`{}` is not a key", given.key))
-                .help("a key is names joined by dots, such as optimizer.learning_rate")
+            let problem = self.not_toml(&error, &given.key, origin);
+            let problem = problem.message(format!("`{}` is not a key", given.key));
+            Box::new(problem.help("a key is names joined by dots, such as optimizer.learning_rate"))
         })?;
         let whole_flag = Place { source, start: 0, end: given.value_start.saturating_sub(1) };
         let mut path = Vec::new();
