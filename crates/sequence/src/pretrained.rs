@@ -47,32 +47,42 @@ pub enum PretrainedError {
     Mismatch(Vec<String>),
 }
 
-/// Other names that PyTorch programs give to the parts: `DataParallel`'s prefix, and those of `word_language_model`.
-const ALIASES: [(&str, &str); 3] = [(r"^module\.", ""), (r"^encoder\.", "embedding."), (r"^decoder\.", "output.")];
+/// The prefix of PyTorch's `DataParallel`.
+const MODULE: (&str, &str) = (r"^module\.", "");
+
+/// Other names for the parts of a language model: those of PyTorch's `word_language_model`.
+const ALIASES: [(&str, &str); 2] = [(r"^encoder\.", "embedding."), (r"^decoder\.", "output.")];
 
 /// Loads a PyTorch `state_dict` (`.pt`, `.pth`) or a `.safetensors` file into `model`, as [`load_state_dict`] does.
 ///
 /// # Errors
 /// [`PretrainedError::File`] when the file cannot be read, and those of [`load_state_dict`].
-pub fn load<B: Backend>(model: &mut LanguageModel<B>, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
+pub fn load<B: Backend, M: ModuleSnapshot<B>>(model: &mut M, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
     load_state_dict(model, read(path.as_ref())?)
 }
 
-/// Puts the tensors of a PyTorch `state_dict` into `model`.
+/// Puts the tensors of a PyTorch `state_dict` into `model`, a model of this crate.
 ///
-/// They are called `embedding.weight`, `rnn.weight_ih_l0`, …, `output.weight` and `output.bias`; `encoder` and
-/// `decoder` in place of `embedding` and `output` are understood, and so is a `module.` before everything. A model with
+/// Those of a language model are called `embedding.weight`, `rnn.weight_ih_l0`, …, `output.weight` and `output.bias`;
+/// `encoder` and `decoder` in place of `embedding` and `output` are understood, and so is a `module.` before everything. A model with
 /// tied weights does not need `output.weight`, and refuses one that is not the embedding. Values of another float type
 /// are converted.
 ///
 /// # Errors
 /// [`PretrainedError::Mismatch`] with every name that is missing, unknown or of another shape; `model` is then as it
 /// was.
-pub fn load_state_dict<B: Backend>(model: &mut LanguageModel<B>, tensors: StateDict) -> Result<(), PretrainedError> {
+pub fn load_state_dict<B: Backend, M: ModuleSnapshot<B>>(
+    model: &mut M,
+    tensors: StateDict,
+) -> Result<(), PretrainedError> {
+    let own = model.collect(None, None, false);
+    let has = |prefix: &str| own.iter().any(|own| own.full_path().starts_with(prefix));
+    let aliases: &[_] = if has("encoder.") || has("decoder.") { &[] } else { &ALIASES };
     let mut tensors: BTreeMap<String, TensorSnapshot> =
-        rename::<B>(tensors).into_iter().map(|snapshot| (snapshot.full_path(), snapshot)).collect();
+        rename::<B>(tensors, aliases).into_iter().map(|snapshot| (snapshot.full_path(), snapshot)).collect();
     let mut problems = Vec::new();
-    if model.output.weight.is_none()
+    if has("embedding.weight")
+        && !has("output.weight")
         && let Some(weight) = tensors.remove("output.weight")
         && let Some(embedding) = tensors.get("embedding.weight")
         && weight.to_data().ok() != embedding.to_data().ok()
@@ -81,7 +91,6 @@ pub fn load_state_dict<B: Backend>(model: &mut LanguageModel<B>, tensors: StateD
         problems.push(message.to_string());
     }
 
-    let own = model.collect(None, None, false);
     for own in &own {
         let name = own.full_path();
         match tensors.get(&name) {
@@ -137,7 +146,7 @@ fn read_store<S: ModuleStore>(mut store: S, path: &Path) -> Result<StateDict, Pr
 
 /// The tensors under our names and in the float type of the backend: a load keeps the type that it finds, and not every
 /// backend computes in every type.
-fn rename<B: Backend>(tensors: StateDict) -> Vec<TensorSnapshot> {
+fn rename<B: Backend>(tensors: StateDict, aliases: &[(&str, &str)]) -> Vec<TensorSnapshot> {
     let snapshots = tensors
         .into_iter()
         .map(|(name, data)| {
@@ -146,7 +155,7 @@ fn rename<B: Backend>(tensors: StateDict) -> Vec<TensorSnapshot> {
             TensorSnapshot::from_data(data, stack, Vec::new(), ParamId::new())
         })
         .collect();
-    let names = remapper(&[&ALIASES[..], &state_dict::FROM_PYTORCH].concat());
+    let names = remapper(&[&[MODULE], aliases, &state_dict::FROM_PYTORCH].concat());
     names.remap(snapshots).0
 }
 

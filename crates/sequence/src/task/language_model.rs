@@ -31,6 +31,7 @@ use training_loop::{
     weights,
 };
 
+use super::report_problems;
 use crate::{
     generation::{Generator, SamplingOptions},
     language_model::{LanguageModel, LanguageModelConfig},
@@ -50,19 +51,13 @@ pub struct TextBlock(pub TextConfig);
 
 impl Validate for TextBlock {
     fn validate(&self, problems: &mut Problems) {
-        report(self.0.validate(), problems);
+        report_problems(self.0.validate(), problems);
     }
 }
 
 impl Validate for LanguageModelConfig {
     fn validate(&self, problems: &mut Problems) {
-        report(LanguageModelConfig::validate(self), problems);
-    }
-}
-
-fn report(found: Vec<(&'static str, String)>, problems: &mut Problems) {
-    for (key, message) in found {
-        problems.check(false, key, message);
+        report_problems(LanguageModelConfig::validate(self), problems);
     }
 }
 
