@@ -135,6 +135,26 @@ pub enum DataError {
         vocab_size: usize,
     },
 
+    /// Something is wrong at one place of a file of labelled texts.
+    #[error("{}, line {line}: {message}", path.display())]
+    BadLine {
+        /// The file, or the name of an embedded source.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// The classes of labelled texts cannot be told.
+    #[error("{}: {message}", path.display())]
+    BadClasses {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
     /// A tokenizer file is damaged or of another format.
     #[error(
         "{}: not a tokenizer that can be read ({reason}). Expected is the tokenizer.json of a run, or a Hugging Face tokenizer.json",

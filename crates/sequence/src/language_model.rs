@@ -206,7 +206,7 @@ impl<B: Backend> LanguageModel<B> {
 #[derive(schemars::JsonSchema)]
 #[schemars(rename_all = "snake_case")]
 #[allow(dead_code, reason = "only its schema is used")]
-enum CellName {
+pub(crate) enum CellName {
     Lstm,
     Gru,
     RnnTanh,

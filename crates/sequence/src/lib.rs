@@ -15,6 +15,7 @@
 //! assert_eq!(logits.dims(), [1, 16, 65]);
 //! ```
 
+pub mod classifier;
 pub mod forecaster;
 pub mod generation;
 pub mod language_model;

@@ -31,8 +31,8 @@ pub struct TextConfig {
     pub separator: String,
     /// The part of the text, from its end, that is kept for validation: above 0 and below 1.
     pub validation_fraction: f64,
-    /// How text becomes tokens: `{ kind = "char" }`, `{ kind = "bpe", vocab_size = 2000 }`, or
-    /// `{ kind = "file", path = "tokenizer.json" }`.
+    /// How text becomes tokens: `{ kind = "char" }`, `{ kind = "bpe", vocab_size = 2000 }`,
+    /// `{ kind = "word", vocab_size = 20000 }`, or `{ kind = "file", path = "tokenizer.json" }`.
     pub tokenizer: TokenizerConfig,
     /// Tokens in a window: how far back a gradient reaches, and for a transformer the length of its context.
     pub seq_len: usize,
@@ -180,7 +180,8 @@ mod tests {
             "sequence_len = 3",
             "tokenizer = { kind = \"char\", vocab_size = 3 }",
             "tokenizer = { kind = \"bpe\", vocab = 3 }",
-            "tokenizer = { kind = \"word\" }",
+            "tokenizer = { kind = \"words\" }",
+            "tokenizer = { kind = \"word\", vocab = 3 }",
             "sampling = \"shuffled\"",
         ] {
             assert!(toml::from_str::<TextConfig>(wrong).is_err(), "{wrong}");

@@ -127,7 +127,7 @@ fn windows_1252(byte: u8) -> char {
 
 /// All `.txt` and `.txt.gz` files at any depth below `folder`, sorted by path. Links to folders are not followed, so that a
 /// loop of links ends.
-fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+pub(super) fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -1,8 +1,10 @@
 //! Text for language models, from a source to batches: [`corpus`] reads it, [`tokenizer`] turns it into tokens, [`windows`]
-//! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`].
+//! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`labelled`] does the same for texts
+//! with a class each.
 
 mod config;
 pub mod corpus;
+pub mod labelled;
 mod prepared;
 pub mod stories;
 pub mod tokenizer;

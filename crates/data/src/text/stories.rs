@@ -143,13 +143,13 @@ impl Story {
     }
 }
 
-fn capitalised(words: &str) -> String {
+pub(super) fn capitalised(words: &str) -> String {
     let mut characters = words.chars();
     characters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + characters.as_str())
 }
 
 /// Makes `a` into `an` where the next word begins with a vowel; the fillers have no word in which spelling and sound differ.
-fn articles(story: &str) -> String {
+pub(super) fn articles(story: &str) -> String {
     let mut fixed = String::with_capacity(story.len() + 16);
     let mut words = story.split(' ').peekable();
     while let Some(word) = words.next() {

@@ -11,6 +11,7 @@
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
+mod packed;
 mod portable;
 mod state;
 pub mod state_dict;

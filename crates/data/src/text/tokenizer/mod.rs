@@ -1,9 +1,10 @@
-//! From text to tokens and back: by character, by trained byte-level byte-pair encoding, or by any Hugging Face
-//! `tokenizer.json`.
+//! From text to tokens and back: by character, by word, by trained byte-level byte-pair encoding, or by any Hugging
+//! Face `tokenizer.json`.
 
 mod character;
 mod stream;
 mod subword;
+mod word;
 
 pub use character::CharTokenizer;
 pub use stream::StreamDecoder;
@@ -22,6 +23,8 @@ pub enum TokenizerConfig {
     Char(CharConfig),
     /// Byte-level byte-pair encoding, trained on the training part; any text round-trips exactly.
     Bpe(BpeConfig),
+    /// One token a word or punctuation mark; rare words become `<unk>`.
+    Word(WordConfig),
     /// A tokenizer from a file: a Hugging Face `tokenizer.json`, or the `tokenizer.json` of an earlier run.
     File(FileConfig),
 }
@@ -41,6 +44,15 @@ impl TokenizerConfig {
                     format!("is {}; it must be at least {BYTES}, as every single byte is a token", bpe.vocab_size);
                 vec![("tokenizer.vocab_size", message)]
             }
+            Self::Word(word) if word.vocab_size < SMALLEST_WORDS => {
+                let message = format!(
+                    "is {}; it must be at least {SMALLEST_WORDS}: `{}`, `{}` and a word",
+                    word.vocab_size,
+                    word::PADDING,
+                    word::UNKNOWN
+                );
+                vec![("tokenizer.vocab_size", message)]
+            }
             Self::File(file) if file.path.is_empty() => {
                 vec![("tokenizer.path", "is missing; give the path of a tokenizer.json".to_owned())]
             }
@@ -51,6 +63,9 @@ impl TokenizerConfig {
 
 /// The smallest byte-level vocabulary: one token for each byte.
 const BYTES: usize = 256;
+
+/// The smallest vocabulary of words: padding, unknown, and one word.
+const SMALLEST_WORDS: usize = 3;
 
 /// Settings of a character tokenizer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +102,29 @@ impl Default for BpeConfig {
     }
 }
 
+/// Settings of a word tokenizer.
+///
+/// A word is a run of letters and digits, with apostrophes inside it (`isn't`); every other character but white space is a
+/// token of its own. White space is dropped, and decoding puts one space between any two tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WordConfig {
+    /// Whether to make all letters small, so that `The` and `the` are one word.
+    pub lowercase: bool,
+    /// Tokens in the vocabulary: `<pad>` (0), `<unk>` (1) and the most frequent words of the training part. A short text may
+    /// yield fewer.
+    pub vocab_size: usize,
+    /// How often a word must occur in the training part to be in the vocabulary. Above 1, training itself meets `<unk>`, so
+    /// that a model learns what to make of a word it does not know.
+    pub min_frequency: u64,
+}
+
+impl Default for WordConfig {
+    fn default() -> Self {
+        Self { lowercase: true, vocab_size: 20_000, min_frequency: 1 }
+    }
+}
+
 /// A tokenizer in a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -100,7 +138,7 @@ pub struct FileConfig {
 pub enum Tokenizer {
     /// By character.
     Char(CharTokenizer),
-    /// By byte-pair encoding or whatever else a Hugging Face `tokenizer.json` describes.
+    /// By byte-pair encoding, by word, or whatever else a Hugging Face `tokenizer.json` describes.
     Subword(SubwordTokenizer),
 }
 
@@ -116,6 +154,7 @@ impl Tokenizer {
         match config {
             TokenizerConfig::Char(char) => Ok(Self::Char(CharTokenizer::train(char, text))),
             TokenizerConfig::Bpe(bpe) => Ok(Self::Subword(SubwordTokenizer::train(bpe, text)?)),
+            TokenizerConfig::Word(word) => Ok(Self::Subword(word::train(word, text)?)),
             TokenizerConfig::File(file) => Self::load(&locate(&file.path)?),
         }
     }
@@ -129,6 +168,17 @@ impl Tokenizer {
         match self {
             Self::Char(char) => char.encode(text),
             Self::Subword(subword) => subword.encode(text),
+        }
+    }
+
+    /// The tokens of each of `texts`, in parallel where the tokenizer can.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`] of the first text that is refused.
+    pub fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>, DataError> {
+        match self {
+            Self::Char(char) => texts.iter().map(|text| char.encode(text)).collect(),
+            Self::Subword(subword) => subword.encode_batch(texts),
         }
     }
 
@@ -146,6 +196,22 @@ impl Tokenizer {
         match self {
             Self::Char(char) => char.vocab_size(),
             Self::Subword(subword) => subword.vocab_size(),
+        }
+    }
+
+    /// The token for padding, where there is one: in word tokenizers, and in files with a token `<pad>`, `[PAD]` or `<|pad|>`.
+    pub fn padding_token(&self) -> Option<u32> {
+        match self {
+            Self::Char(_) => None,
+            Self::Subword(subword) => subword.padding_token(),
+        }
+    }
+
+    /// The token that stands for whatever the vocabulary lacks, where there is one.
+    pub fn unknown_token(&self) -> Option<u32> {
+        match self {
+            Self::Char(char) => char.unknown_token(),
+            Self::Subword(subword) => subword.unknown_token(),
         }
     }
 
@@ -216,6 +282,10 @@ mod tests {
         Tokenizer::train(&config, TEXT).unwrap()
     });
 
+    static WORD: LazyLock<Tokenizer> = LazyLock::new(|| {
+        Tokenizer::train(&TokenizerConfig::Word(WordConfig { vocab_size: 12, ..WordConfig::default() }), TEXT).unwrap()
+    });
+
     fn reloaded(tokenizer: &Tokenizer) -> Tokenizer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
@@ -255,8 +325,10 @@ mod tests {
 
     #[test]
     fn files_are_self_describing() {
-        for tokenizer in [&*CHAR, &*BPE] {
+        for tokenizer in [&*CHAR, &*BPE, &*WORD] {
             let loaded = reloaded(tokenizer);
+            assert_eq!(loaded.padding_token(), tokenizer.padding_token());
+            assert_eq!(loaded.unknown_token(), tokenizer.unknown_token());
             assert_eq!(loaded.vocab_size(), tokenizer.vocab_size());
             assert_eq!(loaded.encode(TEXT).unwrap(), tokenizer.encode(TEXT).unwrap());
         }
@@ -311,6 +383,31 @@ mod tests {
             let tokens = CHAR.encode(&text).unwrap();
             prop_assert_eq!(CHAR.decode(&tokens), text.clone());
             prop_assert_eq!(streamed(&CHAR, &tokens), text);
+        }
+
+        /// Spaces and capitals are lost; the words are not.
+        #[test]
+        fn words_round_trip_from_tokens(tokens in proptest::collection::vec(0..WORD.vocab_size() as u32, 0..40)) {
+            let text = WORD.decode(&tokens);
+            prop_assert_eq!(WORD.encode(&text).unwrap(), tokens.clone());
+            prop_assert_eq!(streamed(&WORD, &tokens), text);
+        }
+
+        /// The words of any text, known or not, come out again where every one of them was seen in training.
+        #[test]
+        fn words_of_any_text_round_trip(text in any::<String>(), lowercase in any::<bool>()) {
+            let config = TokenizerConfig::Word(WordConfig { lowercase, ..WordConfig::default() });
+            let tokenizer = Tokenizer::train(&config, &text).unwrap();
+            let tokens = tokenizer.encode(&text).unwrap();
+            prop_assert!(!tokens.contains(&0) && !tokens.contains(&1), "{:?}", tokens);
+            let decoded = tokenizer.decode(&tokens);
+            prop_assert_eq!(tokenizer.encode(&decoded).unwrap(), tokens.clone());
+            prop_assert_eq!(streamed(&tokenizer, &tokens), decoded.clone());
+            // Nothing but white space and, where asked for, capitals has gone.
+            let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+            let solid = |text: &str| text.split_whitespace().collect::<String>();
+            let expected = if lowercase { lower(&text) } else { text.clone() };
+            prop_assert_eq!(solid(&decoded), solid(&expected));
         }
 
         /// What a model samples need not be text at all: both decoders agree on what it is then.

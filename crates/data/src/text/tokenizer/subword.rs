@@ -1,4 +1,4 @@
-use super::BpeConfig;
+use super::{BpeConfig, word};
 use crate::DataError;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,19 +10,26 @@ use tokenizers::{
 
 /// A text is encoded in pieces of about this many bytes, in parallel: small enough to share out a text of a megabyte, large
 /// enough that a piece's fixed cost does not show.
-const PIECE: usize = 16 * 1024;
+pub(super) const PIECE: usize = 16 * 1024;
+
+/// Pieces or texts that are encoded at a time: the library's encodings take a hundred times the memory of the tokens in them.
+const GROUP: usize = 256;
+
+/// What a token for padding is called, in the order of preference.
+const PADDING_NAMES: [&str; 3] = [word::PADDING, "[PAD]", "<|pad|>"];
 
 /// Token numbers from here on are taken for damage: tables and models are as large as the largest number.
 const LARGEST_VOCABULARY: u32 = 1 << 24;
 
-/// A tokenizer of the Hugging Face `tokenizers` crate: trained here as byte-level byte-pair encoding, or loaded from a
-/// `tokenizer.json` of any kind. Cloning is cheap.
+/// A tokenizer of the Hugging Face `tokenizers` crate: trained here as byte-level byte-pair encoding or as a list of words, or
+/// loaded from a `tokenizer.json` of any kind. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct SubwordTokenizer {
     inner: Arc<tokenizers::Tokenizer>,
     /// Token → its bytes, for byte-level decoders; other decoders look at neighbouring tokens and have no such table.
     bytes: Option<Arc<[Box<[u8]>]>>,
     vocab_size: usize,
+    padding: Option<u32>,
     /// Whether text cut by [`pieces`] gives the same tokens as the whole.
     separable: bool,
 }
@@ -53,7 +60,9 @@ impl SubwordTokenizer {
         Ok(Self::new(tokenizer.into()))
     }
 
-    fn new(mut inner: tokenizers::Tokenizer) -> Self {
+    pub(super) fn new(mut inner: tokenizers::Tokenizer) -> Self {
+        // By name, as that survives saving; what a file says of padding does not.
+        let padding = PADDING_NAMES.iter().find_map(|name| inner.token_to_id(name));
         // A corpus is neither cut nor padded, whatever a loaded file says; without parameters nothing can be refused.
         let _ = inner.with_truncation(None);
         inner.with_padding(None);
@@ -63,12 +72,39 @@ impl SubwordTokenizer {
             Some(DecoderWrapper::ByteLevel(_)) => Some(byte_table(&vocabulary, vocab_size)),
             _ => None,
         };
-        Self { separable: is_separable(&inner), bytes, vocab_size, inner: Arc::new(inner) }
+        Self { separable: is_separable(&inner), bytes, vocab_size, padding, inner: Arc::new(inner) }
     }
 
     /// See [`Tokenizer::vocab_size`](super::Tokenizer::vocab_size): one more than the largest token, where tokens have gaps.
     pub fn vocab_size(&self) -> usize {
         self.vocab_size
+    }
+
+    /// The tokens of each text, encoded in parallel.
+    pub(super) fn encode_batch(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>, DataError> {
+        let refused = |error: tokenizers::Error| DataError::Tokenizer { action: "encode", reason: error.to_string() };
+        let mut all = Vec::with_capacity(texts.len());
+        for group in texts.chunks(GROUP) {
+            let encodings = self.inner.encode_batch_fast(group.to_vec(), false).map_err(refused)?;
+            all.extend(encodings.iter().map(|encoding| encoding.get_ids().to_vec()));
+        }
+        Ok(all)
+    }
+
+    /// See [`Tokenizer::padding_token`](super::Tokenizer::padding_token).
+    pub fn padding_token(&self) -> Option<u32> {
+        self.padding
+    }
+
+    /// See [`Tokenizer::unknown_token`](super::Tokenizer::unknown_token).
+    pub fn unknown_token(&self) -> Option<u32> {
+        let name = match self.inner.get_model() {
+            ModelWrapper::WordLevel(words) => Some(&words.unk_token),
+            ModelWrapper::WordPiece(pieces) => Some(&pieces.unk_token),
+            ModelWrapper::BPE(pairs) => pairs.unk_token.as_ref(),
+            ModelWrapper::Unigram(_) => None,
+        };
+        name.and_then(|name| self.inner.token_to_id(name))
     }
 
     /// The library's own tokenizer, for what this type does not offer (special tokens, offsets, pairs).
@@ -86,8 +122,7 @@ impl SubwordTokenizer {
         }
         let mut tokens = Vec::with_capacity(text.len() / 3);
         let all: Vec<&str> = pieces(text, PIECE).collect();
-        // A group at a time, as the library's encodings take a hundred times the memory of the tokens in them.
-        for group in all.chunks(256) {
+        for group in all.chunks(GROUP) {
             for encoding in self.inner.encode_batch_fast(group.to_vec(), false).map_err(refused)? {
                 tokens.extend_from_slice(encoding.get_ids());
             }
@@ -160,8 +195,8 @@ fn byte_characters() -> HashMap<char, u8> {
 /// after a character that is none.
 ///
 /// GPT-2's pattern always ends a word there: no word of it goes on from another character into white space, and none looks
-/// back. So the words of the pieces are the words of the text.
-fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> + Send {
+/// back. So does the pattern of a word tokenizer. So the words of the pieces are the words of the text.
+pub(super) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> + Send {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -196,7 +231,8 @@ fn is_separable(tokenizer: &tokenizers::Tokenizer) -> bool {
     });
     // Dropout would draw other random numbers.
     let by_pairs = matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if bpe.dropout.is_none());
-    words_of_gpt2 && added_tokens_stay_whole && by_pairs && tokenizer.get_normalizer().is_none()
+    let as_gpt2 = words_of_gpt2 && by_pairs && tokenizer.get_normalizer().is_none();
+    added_tokens_stay_whole && (as_gpt2 || word::ends_words_at_white_space(tokenizer))
 }
 
 #[cfg(test)]

@@ -1,0 +1,207 @@
+use crate::DataError;
+use crate::text::Encoding;
+use crate::text::corpus::EMBEDDED_PREFIX;
+use crate::text::tokenizer::{TokenizerConfig, WordConfig};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The embedded sources of labelled texts, by the name that follows [`EMBEDDED_PREFIX`].
+pub(super) const EMBEDDED: [&str; 1] = ["reviews"];
+
+/// The data section of a text classifier's configuration: which texts, how they are split, and how they become batches.
+///
+/// Every key has a default, and an unknown key is an error:
+///
+/// ```toml
+/// [data]
+/// source = "embedded:reviews"      # or a folder, or a .csv or .tsv file
+/// encoding = "utf-8"
+/// tokenizer = { kind = "word", vocab_size = 20000 }
+/// max_len = 256
+/// validation_fraction = 0.1
+/// test_fraction = 0.1
+/// batch_size = 64
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabelledConfig {
+    /// Where the texts come from. `embedded:reviews` needs no file. A folder has either one sub-folder per class with
+    /// one text per `.txt` file, or one file per class with one text a line; these files' class is their name without
+    /// extension, or their extension where only that differs. A `.csv` or `.tsv` file has one text a row, below a first
+    /// line of column names. Files that end in `.gz` are decompressed. A path is relative to the current directory, or
+    /// begins with `$KILN_DATA/`.
+    pub source: String,
+    /// The encoding of the files: `utf-8`, `latin-1` or `windows-1252`.
+    pub encoding: Encoding,
+    /// In a table, the column with the texts.
+    pub text_column: String,
+    /// In a table, the column with the classes.
+    pub label_column: String,
+    /// How text becomes tokens: `{ kind = "word", vocab_size = 20000 }`, `{ kind = "char", unknown = "token" }`,
+    /// `{ kind = "bpe", vocab_size = 2000 }`, or `{ kind = "file", path = "tokenizer.json" }`. Trained on the training
+    /// part only.
+    pub tokenizer: TokenizerConfig,
+    /// Tokens after which a text is cut.
+    pub max_len: usize,
+    /// The part of each class that is kept for validation: above 0 and below 1.
+    pub validation_fraction: f64,
+    /// The part of each class that is kept for a test at the very end: from 0 to below 1.
+    pub test_fraction: f64,
+    /// Which texts fall into which part. The run's own seed plays no part in it, so that runs can be compared.
+    pub split_seed: u64,
+    /// Texts in a batch; the last batch of a pass may have fewer.
+    pub batch_size: usize,
+    /// Whether a training batch gathers texts of similar length, so that little of it is padding. The batches still
+    /// come in random order, and each text comes once an epoch.
+    pub bucket_by_length: bool,
+}
+
+impl Default for LabelledConfig {
+    fn default() -> Self {
+        Self {
+            source: "embedded:reviews".to_owned(),
+            encoding: Encoding::default(),
+            text_column: "text".to_owned(),
+            label_column: "label".to_owned(),
+            tokenizer: TokenizerConfig::Word(WordConfig::default()),
+            max_len: 256,
+            validation_fraction: 0.1,
+            test_fraction: 0.1,
+            split_seed: 0,
+            batch_size: 64,
+            bucket_by_length: true,
+        }
+    }
+}
+
+impl LabelledConfig {
+    /// All values that can never work, as pairs of a key (relative to the data section, as in `"tokenizer.vocab_size"`)
+    /// and the rest of a sentence that begins with that key. Nothing is read.
+    pub fn validate(&self) -> Vec<(&'static str, String)> {
+        let mut wrong = Vec::new();
+        if self.source.trim().is_empty() {
+            wrong.push(("source", "is empty; give `embedded:reviews` or a path".to_owned()));
+        }
+        if let Some(name) = self.source.strip_prefix(EMBEDDED_PREFIX)
+            && !EMBEDDED.contains(&name)
+        {
+            let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
+            let message = format!("is `{}`, which is not embedded; there is {}", self.source, known.join(", "));
+            wrong.push(("source", message));
+        }
+        for (key, column) in [("text_column", &self.text_column), ("label_column", &self.label_column)] {
+            if column.is_empty() {
+                wrong.push((key, "is empty; give the name of a column".to_owned()));
+            }
+        }
+        if self.text_column == self.label_column {
+            wrong.push(("label_column", "is the same as `text_column`; give the column with the classes".to_owned()));
+        }
+        wrong.extend(self.wrong_fractions());
+        for (key, size) in [("max_len", self.max_len), ("batch_size", self.batch_size)] {
+            if size == 0 {
+                wrong.push((key, "is 0; it must be at least 1".to_owned()));
+            }
+        }
+        wrong.extend(self.tokenizer.validate());
+        wrong
+    }
+
+    fn wrong_fractions(&self) -> Vec<(&'static str, String)> {
+        let (validation, test) = (self.validation_fraction, self.test_fraction);
+        let mut wrong = Vec::new();
+        if !(validation > 0.0 && validation < 1.0) {
+            let message = format!("is {validation}; it must lie between 0 and 1, both excluded");
+            wrong.push(("validation_fraction", message));
+        }
+        if !(0.0..1.0).contains(&test) {
+            wrong.push(("test_fraction", format!("is {test}; it must be at least 0 and below 1")));
+        }
+        if wrong.is_empty() && validation + test >= 1.0 {
+            let message = format!("is {test}, and `validation_fraction` {validation}: nothing is left for training");
+            wrong.push(("test_fraction", message));
+        }
+        wrong
+    }
+
+    /// The first finding of [`validate`](Self::validate), as an error.
+    pub(super) fn checked(&self) -> Result<(), DataError> {
+        match self.validate().into_iter().next() {
+            Some((key, message)) => Err(DataError::Config { key, message }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_toml_reads() {
+        let config: LabelledConfig = toml::from_str(
+            r#"
+            source = "embedded:reviews"
+            encoding = "utf-8"
+            tokenizer = { kind = "word", vocab_size = 20000 }
+            max_len = 256
+            validation_fraction = 0.1
+            test_fraction = 0.1
+            batch_size = 64
+            "#,
+        )
+        .unwrap();
+        assert_eq!(config, LabelledConfig::default());
+    }
+
+    #[test]
+    fn defaults_are_valid_and_survive_toml() {
+        let config = LabelledConfig::default();
+        assert!(config.validate().is_empty());
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<LabelledConfig>(&written).unwrap(), config, "{written}");
+        assert_eq!(toml::from_str::<LabelledConfig>("").unwrap(), config);
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for wrong in ["seq_len = 3", "tokenizer = { kind = \"word\", vocab = 3 }", "encoding = \"utf8\""] {
+            assert!(toml::from_str::<LabelledConfig>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = LabelledConfig {
+            source: "embedded:stories".to_owned(),
+            label_column: "text".to_owned(),
+            validation_fraction: f64::NAN,
+            test_fraction: -0.1,
+            max_len: 0,
+            batch_size: 0,
+            tokenizer: toml::from_str("kind = \"word\"\nvocab_size = 2").unwrap(),
+            ..LabelledConfig::default()
+        };
+        let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
+        let expected = [
+            "source",
+            "label_column",
+            "validation_fraction",
+            "test_fraction",
+            "max_len",
+            "batch_size",
+            "tokenizer.vocab_size",
+        ];
+        assert_eq!(keys, expected);
+        let greedy = LabelledConfig { validation_fraction: 0.5, test_fraction: 0.5, ..LabelledConfig::default() };
+        assert!(greedy.validate()[0].1.contains("nothing is left for training"));
+    }
+
+    #[test]
+    fn the_schema_carries_the_descriptions() {
+        let schema = serde_json::to_string(&schemars::schema_for!(LabelledConfig)).unwrap();
+        for part in ["one sub-folder per class", "min_frequency", "additionalProperties\":false"] {
+            assert!(schema.contains(part), "{part} in {schema}");
+        }
+    }
+}
