@@ -135,7 +135,7 @@ pub enum DataError {
         vocab_size: usize,
     },
 
-    /// Something is wrong at one place of a file of labelled texts.
+    /// Something is wrong at one line of a file of labelled texts or of a table.
     #[error("{}, line {line}: {message}", path.display())]
     BadLine {
         /// The file, or the name of an embedded source.
@@ -153,6 +153,53 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong, what was expected and what to do.
         message: String,
+    },
+
+    /// Something is wrong at one cell of a table.
+    #[error("{}, line {line}, column `{column}`: {message}", path.display())]
+    BadCell {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The column's name.
+        column: String,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// A table as a whole is not what was expected.
+    #[error("{}: {message}", path.display())]
+    BadTable {
+        /// The file, or the name of an embedded source.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// Fewer rows than one window needs.
+    #[error(
+        "{}: the {part} has {have} row{}, and needs {need} {reason}",
+        path.display(), if *have == 1 { "" } else { "s" }
+    )]
+    TooFewRows {
+        /// The file, or the name of an embedded source.
+        path: PathBuf,
+        /// `"training part"`, `"validation part"`, `"test part"` or `"table"`.
+        part: &'static str,
+        /// Rows there are.
+        have: usize,
+        /// Rows that one window needs.
+        need: usize,
+        /// What needs them and what to do: the rest of the sentence.
+        reason: &'static str,
+    },
+
+    /// A scaler is damaged or of another format.
+    #[error("the scaler of the columns cannot be read ({reason}). Expected is the scaler.json that a run keeps")]
+    BadScaler {
+        /// The parser's reason.
+        reason: String,
     },
 
     /// A tokenizer file is damaged or of another format.

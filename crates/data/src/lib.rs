@@ -2,6 +2,7 @@
 //! their shape, which a task turns into tensors on its device.
 //!
 //! - [`text`]: a corpus (embedded, a file, a folder), its tokenizer, and windows of tokens for language models.
+//! - [`series`]: tables of numbers over time, scaled, and windows of them for forecasters.
 //! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
 //!   function of (seed, epoch, index).
 //! - [`locate()`]: from a path as a user writes it to a file that exists, or to an error that says what to do.
@@ -12,6 +13,7 @@
 mod error;
 mod locate;
 mod seed;
+pub mod series;
 pub mod text;
 
 pub use error::DataError;

@@ -45,10 +45,12 @@ pub struct Cli {
 /// What to do other than train.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Score a trained model on its validation data
+    /// Score a trained model on its test data, or its validation data where there are none
     Eval(EvalArgs),
     /// Let a trained model write (or draw)
     Generate(GenerateArgs),
+    /// Apply a trained model to new input: forecast a table, classify texts
+    Predict(PredictArgs),
     /// List the jobs and their configs
     List,
     /// Show backends, devices and versions
@@ -273,6 +275,33 @@ pub struct GenerateArgs {
     /// File to write pictures to
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `train predict`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  train predict --run etth1 --input new.csv --output forecast.csv\n  train predict --run reviews \"a lovely little film\""
+)]
+pub struct PredictArgs {
+    /// The trained model.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Texts, or files of pictures or sound, one by one
+    #[arg(value_name = "INPUT")]
+    pub items: Vec<String>,
+
+    /// A file of inputs: a table, or one text a line
+    #[arg(long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+
+    /// Write the predictions to this CSV file [default: print them]
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 
     /// Where to compute.
     #[command(flatten)]

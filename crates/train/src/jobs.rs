@@ -5,7 +5,7 @@ use std::{io::Write, marker::PhantomData};
 use training_loop::job::Job;
 
 use crate::{
-    cli::{EvalArgs, GenerateArgs, TrainArgs},
+    cli::{EvalArgs, GenerateArgs, PredictArgs, TrainArgs},
     commands::{self, Located},
     config::{self, ConfigError, ConfigSource, Override},
     experiment::ExperimentOf,
@@ -36,6 +36,8 @@ pub trait AnyJob: Sync {
     fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure>;
     /// `train eval`.
     fn eval(&self, args: &EvalArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
+    /// `train predict`.
+    fn predict(&self, args: &PredictArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
     /// `train generate`.
     fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
 }
@@ -65,6 +67,10 @@ impl<J: Job> AnyJob for Entry<J> {
 
     fn eval(&self, args: &EvalArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
         commands::eval::job::<J>(args, run, out)
+    }
+
+    fn predict(&self, args: &PredictArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
+        commands::predict::job::<J>(args, run, out)
     }
 
     fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {

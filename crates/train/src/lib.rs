@@ -57,6 +57,7 @@ fn run(cli: Cli, jobs: &Jobs) -> Result<(), Failure> {
     match cli.command {
         None => commands::train::run(jobs, &cli.train, out),
         Some(Command::Eval(args)) => commands::eval::run(jobs, &args, out),
+        Some(Command::Predict(args)) => commands::predict::run(jobs, &args, out),
         Some(Command::Generate(args)) => commands::generate::run(jobs, &args, out),
         Some(Command::List) => commands::list::run(jobs, out),
         Some(Command::Info) => commands::info::run(out),

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use sequence::task::language_model::LanguageModelJob;
+use sequence::task::{classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob};
 use train::{Jobs, job};
 
 /// Every job that a config can name, one line each.
-const JOBS: Jobs = Jobs(&[job::<LanguageModelJob>()]);
+const JOBS: Jobs = Jobs(&[job::<LanguageModelJob>(), job::<ClassificationJob>(), job::<ForecastJob>()]);
 
 fn main() -> ExitCode {
     train::main(&JOBS)

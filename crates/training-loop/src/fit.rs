@@ -514,6 +514,9 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         self.write_row(&row)?;
         self.observer.on_event(&Event::Validation { row: &row, is_best });
         self.scores = Some(row);
+        for (name, page) in self.task.pages() {
+            self.run.write_page(&name, &page)?;
+        }
         for sample in self.task.samples(&model, self.device)? {
             let path = self.run.write_sample(self.state.step, &sample)?;
             self.observer.on_event(&Event::Sample { step: self.state.step, sample: &sample, path: &path });

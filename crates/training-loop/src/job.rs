@@ -68,6 +68,16 @@ pub trait Job: Sized + 'static {
     ) -> Result<(), TaskError> {
         Err(format!("the job \"{}\" has nothing to generate", Self::NAME).into())
     }
+
+    /// Applies trained weights to new input (a table, texts, recordings), without reading the training data.
+    fn predict<B: Backend>(
+        _blocks: &Blocks<Self>,
+        _trained: &Trained<'_, B::Device>,
+        _request: &PredictRequest,
+        _output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        Err(format!("the job \"{}\" has nothing to predict", Self::NAME).into())
+    }
 }
 
 /// What [`Job::assemble`] may use.
@@ -127,6 +137,17 @@ pub struct GenerateRequest {
     pub count: usize,
     /// File for pictures.
     pub out: Option<PathBuf>,
+}
+
+/// What `train predict` asks for.
+#[derive(Debug, Clone, Default)]
+pub struct PredictRequest {
+    /// What the command line names one by one: texts, or files of pictures or sound.
+    pub items: Vec<String>,
+    /// A file of inputs: a table, or one text a line.
+    pub input: Option<PathBuf>,
+    /// Where to write the predictions as CSV. None: they are given as text.
+    pub output: Option<PathBuf>,
 }
 
 /// A piece of what is generated, as soon as it is there.

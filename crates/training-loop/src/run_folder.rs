@@ -6,6 +6,7 @@
 //!   metrics.jsonl              one line a logged window or validation
 //!   checkpoints/step-N/        see `checkpoint`; `last` and `best` are files that name one
 //!   samples/step-000500.txt    what the model made
+//!   report/<name>.json         sections of the report that the task writes
 //!   summary.json               how the run ended
 //!   report.html, train.log, tensorboard/
 //! ```
@@ -69,7 +70,7 @@ impl RunFolder {
     }
 
     fn locked(root: &Path) -> Result<Self, TrainError> {
-        for folder in ["checkpoints", "samples"] {
+        for folder in ["checkpoints", "samples", "report"] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(TrainError::io(&path))?;
         }
@@ -131,6 +132,11 @@ impl RunFolder {
         Ok(count)
     }
 
+    /// Writes sections of the report; those of the same name are replaced.
+    pub fn write_page(&self, name: &str, page: &serde_json::Value) -> Result<PathBuf, TrainError> {
+        write_page(&self.root, name, page)
+    }
+
     /// Writes what the model made at `step` and returns the path.
     pub fn write_sample(&self, step: u64, sample: &Sample) -> Result<PathBuf, TrainError> {
         let dash = if sample.name.is_empty() { "" } else { "-" };
@@ -146,6 +152,15 @@ impl RunFolder {
 /// `checkpoints/` of the run in `root`.
 pub fn checkpoints_of(root: &Path) -> PathBuf {
     root.join("checkpoints")
+}
+
+/// Writes sections of the report of the run in `root`; those of the same name are replaced.
+pub fn write_page(root: &Path, name: &str, page: &serde_json::Value) -> Result<PathBuf, TrainError> {
+    let folder = root.join("report");
+    fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
+    let path = folder.join(format!("{name}.json"));
+    write_atomically(&path, page.to_string().as_bytes())?;
+    Ok(path)
 }
 
 /// Writes under a temporary name, syncs, and renames.

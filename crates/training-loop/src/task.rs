@@ -59,6 +59,12 @@ pub trait Task<B: AutodiffBackend> {
         Ok(Vec::new())
     }
 
+    /// What the last [`evaluate`](Self::evaluate) saw, for the report: sections by file name, in the format of the crate `report`
+    /// (a forecast beside the truth, a confusion matrix).
+    fn pages(&self) -> BTreeMap<String, serde_json::Value> {
+        BTreeMap::new()
+    }
+
     /// Everything beside the weights that the next training step depends on, by name; kept in every checkpoint.
     fn state(&self) -> BTreeMap<String, TensorData> {
         BTreeMap::new()

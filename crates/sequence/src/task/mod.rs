@@ -1,6 +1,8 @@
 //! What the `train` command assembles: data, model, loss and evaluation (feature `training`).
 
 pub mod burn_learner;
+pub mod classification;
+pub mod forecast;
 
 pub mod language_model;
 

@@ -3,10 +3,12 @@
 use std::{io::Write, path::Path};
 
 use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
+use serde_json::json;
 use training_loop::{
     error::TrainError,
     fit::read_weights,
     job::{AssembleContext, Assembled, Job},
+    run_folder::write_page,
     task::Task,
     weights,
 };
@@ -36,8 +38,12 @@ pub fn job<J: Job>(args: &EvalArgs, located: &Located, out: &mut dyn Write) -> R
     let experiment = config::load::<ExperimentOf<J>>(&source, &args.set)?.config;
     let checkpoint = located.chosen(args.run.checkpoint)?;
     let choice = runs::choose_backend(&args.device, &experiment)?;
-    let scores =
-        backend::dispatch(&choice, Evaluation::<J> { experiment: &experiment, run, checkpoint: &checkpoint })??;
+    let updates_report = args.set.is_empty();
+    let evaluation = Evaluation::<J> { experiment: &experiment, run, checkpoint: &checkpoint, updates_report };
+    let scores = backend::dispatch(&choice, evaluation)??;
+    if updates_report {
+        report::write(run).map_err(Failure::internal)?;
+    }
     writeln!(out, "{} of {}", runs::name_of(&checkpoint), run.display())?;
     let width = scores.keys().map(String::len).max().unwrap_or(0);
     for (name, value) in &scores {
@@ -47,6 +53,8 @@ pub fn job<J: Job>(args: &EvalArgs, located: &Located, out: &mut dyn Write) -> R
 }
 
 struct Evaluation<'a, J: Job> {
+    /// Whether the scores are those of the run as it was configured.
+    updates_report: bool,
     experiment: &'a ExperimentOf<J>,
     run: &'a Path,
     checkpoint: &'a Path,
@@ -63,11 +71,24 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
         let named = read_weights(self.checkpoint)?;
         weights::apply::<B, _>(&mut model, &named)
             .map_err(|message| TrainError::Weights { path: self.checkpoint.to_path_buf(), message })?;
-        let batches = splits
-            .test
-            .or(splits.validation)
-            .ok_or_else(|| Failure::user("this run has no data to score: it was configured without validation"))?;
+        let (split, batches) = match (splits.test, splits.validation) {
+            (Some(batches), _) => ("test", batches),
+            (None, Some(batches)) => ("validation", batches),
+            (None, None) => {
+                return Err(Failure::user("this run has no data to score: it was configured without validation"));
+            }
+        };
         B::seed(&device, seed);
-        Ok(task.evaluate(&model.valid(), &mut batches.iter(), &device).map_err(TrainError::from)?)
+        let scores = task.evaluate(&model.valid(), &mut batches.iter(), &device).map_err(TrainError::from)?;
+        if self.updates_report {
+            let rows: Vec<_> = scores.iter().map(|(name, value)| [name.clone(), value_text(*value)]).collect();
+            let title = format!("Scores of {} on the {split} data", runs::name_of(self.checkpoint));
+            let table = json!({ "kind": "table", "title": title, "columns": ["score", "value"], "rows": rows });
+            write_page(self.run, split, &table)?;
+            for (name, page) in task.pages() {
+                write_page(self.run, &format!("{split}-{name}"), &page)?;
+            }
+        }
+        Ok(scores)
     }
 }

@@ -63,24 +63,24 @@ impl<J: Job> WithBackend for Generation<'_, J> {
         let weights = read_weights(checkpoint)?;
         let trained = Trained { device: &device, artefacts: run, weights: &weights };
         let blocks = experiment.blocks::<J>();
-        let mut write = |generated: Generated<'_>| {
-            match generated {
-                Generated::Text(text) => write!(out, "{text}")?,
-                Generated::File(path) => writeln!(out, "{}", path.display())?,
-            }
-            // Text appears as it is made.
-            out.flush()
-        };
-        let result = J::generate::<B::InnerBackend>(&blocks, &trained, &request, &mut write);
-        match result {
-            Ok(()) => Ok(writeln!(out)?),
-            Err(error) => Err(failed(error)),
+        J::generate::<B::InnerBackend>(&blocks, &trained, &request, &mut printing(out)).map_err(failed)?;
+        Ok(writeln!(out)?)
+    }
+}
+
+/// Prints what a job makes, text as it is made.
+pub fn printing(out: &mut dyn Write) -> impl FnMut(Generated<'_>) -> std::io::Result<()> {
+    move |generated| {
+        match generated {
+            Generated::Text(text) => write!(out, "{text}")?,
+            Generated::File(path) => writeln!(out, "{}", path.display())?,
         }
+        out.flush()
     }
 }
 
 /// A reader that went away is no failure of the generation.
-fn failed(error: TaskError) -> Failure {
+pub fn failed(error: TaskError) -> Failure {
     match error.downcast::<std::io::Error>() {
         Ok(error) => Failure::from(*error),
         Err(error) => Failure::from(TrainError::from(error)),

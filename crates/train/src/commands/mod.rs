@@ -5,6 +5,7 @@ pub mod eval;
 pub mod generate;
 pub mod info;
 pub mod list;
+pub mod predict;
 pub mod report;
 pub mod runs;
 pub mod train;

@@ -1,0 +1,406 @@
+//! The job `sequence-classification`: which class a text belongs to.
+
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+
+use burn::{
+    module::Module,
+    tensor::{
+        Int, Tensor, TensorData,
+        activation::softmax,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use data::text::{
+    labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, LabelledFacts, encode_text},
+    tokenizer::Tokenizer,
+};
+use layers::loss::{CrossEntropy, cross_entropy};
+use report::{Body, Heatmap, Section, Table};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use training_loop::{
+    config::{Problems, Validate},
+    error::TaskError,
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    task::{Batches, InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    weights,
+};
+
+use super::report_problems;
+use crate::classifier::{Classifier, ClassifierConfig};
+
+/// The artefacts beside the weights without which they mean nothing.
+const TOKENIZER_FILE: &str = "tokenizer.json";
+const CLASSES_FILE: &str = "classes.json";
+
+/// Texts that are predicted at a time.
+const PREDICTED_TOGETHER: usize = 64;
+
+/// `[data]`: the texts, their classes, and how they become batches.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LabelledBlock(pub LabelledConfig);
+
+impl Validate for LabelledBlock {
+    fn validate(&self, problems: &mut Problems) {
+        report_problems(self.0.validate(), problems);
+    }
+}
+
+impl Validate for ClassifierConfig {
+    fn validate(&self, problems: &mut Problems) {
+        report_problems(ClassifierConfig::validate(self), problems);
+    }
+}
+
+/// `[task]`: the loss, and what the report shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassificationOptions {
+    /// Part of the target's probability that is spread over all classes.
+    pub label_smoothing: f64,
+    /// Texts in the report that the model is most wrong about.
+    pub worst_mistakes: usize,
+}
+
+impl Default for ClassificationOptions {
+    fn default() -> Self {
+        Self { label_smoothing: 0.0, worst_mistakes: 20 }
+    }
+}
+
+impl Validate for ClassificationOptions {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and below 1");
+    }
+}
+
+/// `job = "sequence-classification"`.
+#[derive(Debug, Clone, Copy)]
+pub struct ClassificationJob;
+
+impl Job for ClassificationJob {
+    const NAME: &'static str = "sequence-classification";
+    const SUMMARY: &'static str =
+        "an LSTM, GRU or plain recurrent network that tells the class of a text (sentiment, topic)";
+
+    type Data = LabelledBlock;
+    type Model = ClassifierConfig;
+    type Options = ClassificationOptions;
+    type Task<B: AutodiffBackend> = ClassificationTask;
+
+    fn assemble<B: AutodiffBackend>(
+        blocks: &Blocks<Self>,
+        context: &AssembleContext<'_, B::Device>,
+    ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
+        let config = &blocks.data.0;
+        let texts = match context.artefacts {
+            Some(folder) => LabelledData::load_with(config, load_tokenizer(folder)?, load_classes(folder)?)?,
+            None => LabelledData::load(config)?,
+        };
+        let splits = Splits {
+            train: batches(texts.train_batches(context.seed)),
+            validation: Some(batches(texts.validation_batches())),
+            test: texts.test_batches().map(batches),
+        };
+        B::seed(context.device, context.seed);
+        let model = blocks.model.init::<B>(texts.tokenizer.vocab_size(), texts.classes.len(), context.device);
+        let artefacts = BTreeMap::from([
+            (TOKENIZER_FILE.to_string(), texts.tokenizer.to_json()?.into_bytes()),
+            (CLASSES_FILE.to_string(), serde_json::to_vec(&texts.classes)?),
+        ]);
+        let facts = describe(&texts.facts, model.num_params());
+        let task = ClassificationTask { options: blocks.task.clone(), texts, pages: BTreeMap::new() };
+        Ok(Assembled { task, model, splits, artefacts, facts })
+    }
+
+    fn predict<B: Backend>(
+        blocks: &Blocks<Self>,
+        trained: &Trained<'_, B::Device>,
+        request: &PredictRequest,
+        output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        let mut texts = request.items.clone();
+        if let Some(path) = &request.input {
+            let file = data::text::corpus::read_text(path, blocks.data.0.encoding)?;
+            texts.extend(file.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
+        }
+        let tokenizer = load_tokenizer(trained.artefacts)?;
+        let classes = load_classes(trained.artefacts)?;
+        let mut model = blocks.model.init::<B>(tokenizer.vocab_size(), classes.len(), trained.device);
+        weights::apply(&mut model, trained.weights)?;
+
+        let mut table =
+            format!("class,{},text\n", classes.iter().map(|class| quoted(class)).collect::<Vec<_>>().join(","));
+        for texts in texts.chunks(PREDICTED_TOGETHER) {
+            let probabilities = probabilities(&model, &tokenizer, blocks.data.0.max_len, texts, trained.device)?;
+            for (text, row) in texts.iter().zip(probabilities.chunks(classes.len())) {
+                let class = &classes[largest(row)];
+                if request.output.is_some() {
+                    let row: Vec<String> = row.iter().map(|value| format!("{value:.6}")).collect();
+                    writeln!(table, "{},{},{}", quoted(class), row.join(","), quoted(text))?;
+                } else {
+                    let line = format!("{class}  {:.3}  {text}\n", row[largest(row)]);
+                    output(Generated::Text(&line))?;
+                }
+            }
+        }
+        if let Some(path) = &request.output {
+            fs::write(path, table).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            output(Generated::File(path))?;
+        }
+        Ok(())
+    }
+}
+
+fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
+    Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
+}
+
+fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
+    let path = folder.join(CLASSES_FILE);
+    let bytes = fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display()).into())
+}
+
+fn batches(source: LabelledBatches) -> Batches<LabelledBatch> {
+    let per_epoch = source.num_batches() as u64;
+    Batches::new(per_epoch, move |epoch, index| Ok(source.batch(epoch, index as usize)))
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
+}
+
+fn largest(values: &[f32]) -> usize {
+    (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap_or(0)
+}
+
+/// `[texts, classes]`
+fn probabilities<B: Backend>(
+    model: &Classifier<B>,
+    tokenizer: &Tokenizer,
+    max_len: usize,
+    texts: &[String],
+    device: &B::Device,
+) -> Result<Vec<f32>, TaskError> {
+    let tokens: Vec<Vec<i32>> =
+        texts.iter().map(|text| encode_text(tokenizer, max_len, text)).collect::<Result<_, _>>()?;
+    let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
+    let time = lengths.iter().copied().max().unwrap_or(1);
+    let padded = tokens.iter().flat_map(|tokens| {
+        let padding = std::iter::repeat_n(0, time - tokens.len());
+        tokens.iter().copied().chain(padding)
+    });
+    let padded = TensorData::new(padded.collect::<Vec<i32>>(), [texts.len(), time]);
+    let logits = model.forward(Tensor::from_data(padded, device), &lengths);
+    Ok(softmax(logits, 1).into_data().iter::<f32>().collect())
+}
+
+fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
+    let [train, validation, test] = facts.part_sizes();
+    let classes: Vec<String> = facts
+        .classes
+        .iter()
+        .map(|class| format!("{} ({})", class.name, class.train + class.validation + class.test))
+        .collect();
+    let mut lines = vec![
+        ("source".to_string(), facts.source.clone()),
+        ("classes".to_string(), classes.join(", ")),
+        ("texts".to_string(), format!("{train} to learn from, {validation} for validation, {test} for the test")),
+        ("tokens in a text".to_string(), format!("{} (median), {} (most)", facts.median_length, facts.longest_length)),
+        ("vocabulary".to_string(), facts.vocab_size.to_string()),
+        ("unknown tokens".to_string(), format!("{:.1} % of the validation texts", 100.0 * facts.unknown_rate)),
+        ("accuracy of always the same class".to_string(), format!("{:.3}", facts.baseline_accuracy())),
+    ];
+    for (name, count) in
+        [("texts cut", facts.num_cut), ("duplicates", facts.num_duplicates), ("empty texts", facts.num_empty)]
+    {
+        if count > 0 {
+            lines.push((name.to_string(), count.to_string()));
+        }
+    }
+    lines.push(("parameters".to_string(), parameters.to_string()));
+    lines
+}
+
+/// Classification with cross entropy.
+#[derive(Debug)]
+pub struct ClassificationTask {
+    options: ClassificationOptions,
+    texts: LabelledData,
+    pages: BTreeMap<String, serde_json::Value>,
+}
+
+impl<B: AutodiffBackend> Task<B> for ClassificationTask {
+    type Model = Classifier<B>;
+    type Batch = LabelledBatch;
+
+    fn item_name(&self) -> &'static str {
+        "texts"
+    }
+
+    fn training_step(
+        &mut self,
+        model: &Self::Model,
+        batch: Self::Batch,
+        context: &StepContext<'_, B>,
+    ) -> Result<StepOutput<B>, TaskError> {
+        let batch = Texts::<B>::new(&batch, context.device);
+        let logits = model.forward(batch.tokens, &batch.lengths);
+        let correct = logits.clone().inner().argmax(1).flatten::<1>(0, 1).equal(batch.labels.clone().inner());
+        let options = CrossEntropy { label_smoothing: self.options.label_smoothing as f32, ..CrossEntropy::default() };
+        let loss = cross_entropy(logits, batch.labels, &options);
+        Ok(StepOutput::new(loss, batch.lengths.len()).with_metric("accuracy", correct.float().mean()))
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &InnerModel<B, Self>,
+        batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
+        device: &B::Device,
+    ) -> Result<Scores, TaskError> {
+        let mut predictions = Vec::new();
+        for batch in batches {
+            let batch = batch?;
+            let texts = Texts::<B::InnerBackend>::new(&batch, device);
+            let logits = model.forward(texts.tokens, &texts.lengths);
+            // A few numbers a text; the mistakes are looked up by them.
+            let probabilities = softmax(logits, 1).into_data();
+            let values: Vec<f32> = probabilities.iter::<f32>().collect();
+            for ((row, index), label) in values.chunks(self.texts.classes.len()).zip(&batch.indices).zip(&batch.labels)
+            {
+                predictions.push(Prediction {
+                    index: *index,
+                    label: *label as usize,
+                    class: largest(row),
+                    probability: f64::from(row[*label as usize]),
+                    certainty: f64::from(row[largest(row)]),
+                });
+            }
+        }
+        if predictions.is_empty() {
+            return Err("there is no text to score".into());
+        }
+        let confusion = Confusion::new(self.texts.classes.len(), &predictions);
+        let loss = predictions.iter().map(|p| -p.probability.max(f64::from(f32::MIN_POSITIVE)).ln()).sum::<f64>();
+        let mut scores = confusion.scores();
+        scores.insert("loss".to_string(), loss / predictions.len() as f64);
+        let sections =
+            [confusion.heatmap(&self.texts.classes), confusion.table(&self.texts.classes), self.mistakes(predictions)];
+        self.pages = BTreeMap::from([("classification".to_string(), serde_json::to_value(sections)?)]);
+        Ok(scores)
+    }
+
+    fn pages(&self) -> BTreeMap<String, serde_json::Value> {
+        self.pages.clone()
+    }
+}
+
+impl ClassificationTask {
+    /// The texts whose class the model thought least likely.
+    fn mistakes(&self, mut predictions: Vec<Prediction>) -> Section {
+        predictions.retain(|prediction| prediction.class != prediction.label);
+        predictions.sort_by(|a, b| a.probability.total_cmp(&b.probability));
+        let row = |prediction: &Prediction| {
+            let class = |class: usize| self.texts.classes[class].clone();
+            let certainty = format!("{:.3}", prediction.certainty);
+            vec![
+                class(prediction.label),
+                class(prediction.class),
+                certainty,
+                self.texts.text(prediction.index).to_string(),
+            ]
+        };
+        let rows = predictions.iter().take(self.options.worst_mistakes).map(row).collect();
+        let columns = ["class", "predicted", "probability", "text"].map(str::to_string).to_vec();
+        Section::new("Worst mistakes", Body::Table(Table { columns, rows }))
+    }
+}
+
+/// A batch on the device.
+struct Texts<B: Backend> {
+    /// `[batch, time]`
+    tokens: Tensor<B, 2, Int>,
+    lengths: Vec<usize>,
+    /// `[batch]`
+    labels: Tensor<B, 1, Int>,
+}
+
+impl<B: Backend> Texts<B> {
+    fn new(batch: &LabelledBatch, device: &B::Device) -> Self {
+        let shape = [batch.batch_size, batch.seq_len];
+        Self {
+            tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
+            lengths: batch.lengths.iter().map(|length| *length as usize).collect(),
+            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
+        }
+    }
+}
+
+/// What the model says of one text.
+struct Prediction {
+    /// Number of the text.
+    index: usize,
+    label: usize,
+    class: usize,
+    /// Of the true class.
+    probability: f64,
+    /// Of the predicted class.
+    certainty: f64,
+}
+
+/// How often each class was taken for each.
+struct Confusion {
+    /// By true class, then by predicted class.
+    counts: Vec<Vec<f64>>,
+}
+
+impl Confusion {
+    fn new(classes: usize, predictions: &[Prediction]) -> Self {
+        let mut counts = vec![vec![0.0; classes]; classes];
+        for prediction in predictions {
+            counts[prediction.label][prediction.class] += 1.0;
+        }
+        Self { counts }
+    }
+
+    /// Precision, recall and F1 of a class; 0 where nothing was there to divide by, as scikit-learn has it.
+    fn of_class(&self, class: usize) -> [f64; 3] {
+        let correct = self.counts[class][class];
+        let predicted: f64 = self.counts.iter().map(|row| row[class]).sum();
+        let there: f64 = self.counts[class].iter().sum();
+        let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
+        [ratio(correct, predicted), ratio(correct, there), ratio(2.0 * correct, predicted + there)]
+    }
+
+    fn scores(&self) -> Scores {
+        let classes = self.counts.len();
+        let all: f64 = self.counts.iter().flatten().sum();
+        let correct: f64 = (0..classes).map(|class| self.counts[class][class]).sum();
+        let f1 = (0..classes).map(|class| self.of_class(class)[2]).sum::<f64>() / classes as f64;
+        Scores::from([("accuracy".to_string(), correct / all), ("f1_macro".to_string(), f1)])
+    }
+
+    fn heatmap(&self, classes: &[String]) -> Section {
+        let heatmap = Heatmap {
+            rows: classes.to_vec(),
+            columns: classes.to_vec(),
+            values: self.counts.clone(),
+            x_label: "predicted".into(),
+            y_label: "true".into(),
+        };
+        Section::new("Confusion", Body::Heatmap(heatmap))
+    }
+
+    fn table(&self, classes: &[String]) -> Section {
+        let row = |(class, name): (usize, &String)| {
+            let numbers = self.of_class(class).map(|value| format!("{value:.4}"));
+            let count = format!("{}", self.counts[class].iter().sum::<f64>());
+            std::iter::once(name.clone()).chain(numbers).chain([count]).collect()
+        };
+        let columns = ["class", "precision", "recall", "F1", "texts"].map(str::to_string).to_vec();
+        let rows = classes.iter().enumerate().map(row).collect();
+        Section::new("By class", Body::Table(Table { columns, rows }))
+    }
+}
