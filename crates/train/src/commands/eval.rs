@@ -85,10 +85,25 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
             let title = format!("Scores of {} on the {split} data", runs::name_of(self.checkpoint));
             let table = json!({ "kind": "table", "title": title, "columns": ["score", "value"], "rows": rows });
             write_page(self.run, split, &table)?;
-            for (name, page) in task.pages() {
+            for (name, mut page) in task.pages() {
+                add_to_titles(&mut page, &format!(" ({split} data)"));
                 write_page(self.run, &format!("{split}-{name}"), &page)?;
             }
         }
         Ok(scores)
+    }
+}
+
+/// So that the sections about these data stand beside those of the last validation.
+fn add_to_titles(page: &mut serde_json::Value, suffix: &str) {
+    match page {
+        serde_json::Value::Array(sections) => sections.iter_mut().for_each(|section| add_to_titles(section, suffix)),
+        section => {
+            if let Some(title) =
+                section.get("title").and_then(|title| title.as_str()).map(|title| format!("{title}{suffix}"))
+            {
+                section["title"] = title.into();
+            }
+        }
     }
 }

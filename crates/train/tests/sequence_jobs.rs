@@ -1,0 +1,89 @@
+//! The sequence family's jobs as a user types them: train, evaluate, predict, and what they leave behind.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+fn config(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sequence").join(name)
+}
+
+/// Runs the command in `folder`; its standard output.
+fn train(folder: &Path, arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).current_dir(folder).output().unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_table_is_learned_scored_beside_the_baselines_and_forecast() {
+    let desk = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = (0..600)
+        .map(|row| {
+            let phase = std::f64::consts::TAU * f64::from(row % 24) / 24.0;
+            format!("day {};{};{:.4}", row / 24, row % 24, 100.0 + 20.0 * phase.sin())
+        })
+        .collect();
+    fs::write(desk.path().join("load.csv"), format!("date;hour;load\n{}\n", rows.join("\n"))).unwrap();
+    let config = config("forecast-signals.toml");
+    let settings = "data.source=load.csv data.targets=[\"load\"] data.covariates=[\"hour\"] data.input_len=48 \
+                    model.hidden_size=16 task.quantiles=[0.1,0.5,0.9]";
+    let mut arguments = vec![
+        "--config",
+        config.to_str().unwrap(),
+        "--backend",
+        "ndarray",
+        "--name",
+        "load",
+        "--max-steps",
+        "60",
+        "--quiet",
+    ];
+    arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
+    train(desk.path(), &arguments);
+    assert!(desk.path().join("runs/load/report/forecast.json").is_file());
+
+    let scores = train(desk.path(), &["eval", "--run", "load"]);
+    for name in ["mse_naive", "mse_seasonal_naive", "smape", "mase", "coverage_interval"] {
+        assert!(scores.contains(name), "{scores}");
+    }
+    let page = fs::read_to_string(desk.path().join("runs/load/report/test-forecast.json")).unwrap();
+    assert!(page.contains("seasonal naive") && page.contains("(test data)"), "{page}");
+
+    train(desk.path(), &["predict", "--run", "load", "--input", "load.csv", "--output", "forecast.csv"]);
+    let forecast = fs::read_to_string(desk.path().join("forecast.csv")).unwrap();
+    let lines: Vec<&str> = forecast.lines().collect();
+    assert_eq!(lines[0], "step,load_q0.1,load_q0.5,load_q0.9");
+    assert_eq!(lines.len(), 1 + 24);
+    for line in &lines[1..] {
+        let values: Vec<f64> = line.split(',').skip(1).map(|value| value.parse().unwrap()).collect();
+        // In the units of the table, whose values lie between 80 and 120.
+        assert!(values.iter().all(|value| (40.0..160.0).contains(value)), "{line}");
+    }
+}
+
+#[test]
+fn texts_are_learned_and_new_ones_classified() {
+    let desk = tempfile::tempdir().unwrap();
+    let config = config("sentiment-reviews.toml");
+    let path = config.to_str().unwrap();
+    train(desk.path(), &["--config", path, "--backend", "ndarray", "--name", "reviews", "--quiet"]);
+    let scores = train(desk.path(), &["eval", "--run", "reviews"]);
+    let accuracy = scores.lines().find_map(|line| line.trim().strip_prefix("accuracy")).unwrap();
+    assert!(accuracy.trim().parse::<f64>().unwrap() > 0.9, "{scores}");
+    let page = fs::read_to_string(desk.path().join("runs/reviews/report/classification.json")).unwrap();
+    assert!(page.contains("Confusion") && page.contains("Worst mistakes"), "{page}");
+
+    let said = train(desk.path(), &["predict", "--run", "reviews", "what a wonderful film"]);
+    assert!(said.starts_with("positive"), "{said}");
+    fs::write(desk.path().join("texts.txt"), "what a wonderful film\nthe food was terrible, and cold too\n").unwrap();
+    train(desk.path(), &["predict", "--run", "reviews", "--input", "texts.txt", "--output", "classes.csv"]);
+    let table = fs::read_to_string(desk.path().join("classes.csv")).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines[0], "class,negative,positive,text");
+    assert!(lines[1].starts_with("positive,") && lines[2].starts_with("negative,"), "{table}");
+    assert!(lines[2].ends_with("\"the food was terrible, and cold too\""), "{table}");
+}
