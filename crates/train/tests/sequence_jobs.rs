@@ -79,11 +79,15 @@ fn texts_are_learned_and_new_ones_classified() {
 
     let said = train(desk.path(), &["predict", "--run", "reviews", "what a wonderful film"]);
     assert!(said.starts_with("positive"), "{said}");
-    fs::write(desk.path().join("texts.txt"), "what a wonderful film\nthe food was terrible, and cold too\n").unwrap();
+    fs::write(
+        desk.path().join("texts.txt"),
+        "what a wonderful film\nthe soup is tasteless, and the service is dreadful.\n",
+    )
+    .unwrap();
     train(desk.path(), &["predict", "--run", "reviews", "--input", "texts.txt", "--output", "classes.csv"]);
     let table = fs::read_to_string(desk.path().join("classes.csv")).unwrap();
     let lines: Vec<&str> = table.lines().collect();
     assert_eq!(lines[0], "class,negative,positive,text");
     assert!(lines[1].starts_with("positive,") && lines[2].starts_with("negative,"), "{table}");
-    assert!(lines[2].ends_with("\"the food was terrible, and cold too\""), "{table}");
+    assert!(lines[2].ends_with("\"the soup is tasteless, and the service is dreadful.\""), "{table}");
 }
