@@ -336,7 +336,7 @@ impl<B: Backend> RecurrentNetwork<B> {
     fn step_by_step(&self, input: Tensor<B, 3>) -> Tensor<B, 4> {
         let [horizon, targets, outputs] = self.sizes;
         let [batch, _, inputs] = input.dims();
-        let covariates = last_row(&input).narrow(2, targets, inputs - targets);
+        let covariates = (inputs > targets).then(|| last_row(&input).narrow(2, targets, inputs - targets));
         let (features, mut state) = self.rnn.forward(input, None);
         let mut features = last_row(&features);
         let mut rows = Vec::with_capacity(horizon);
@@ -348,7 +348,10 @@ impl<B: Backend> RecurrentNetwork<B> {
             }
             // Of several quantiles the middle one goes on.
             let row = row.narrow(3, outputs / 2, 1).squeeze_dim::<3>(3);
-            let next = if inputs > targets { Tensor::cat(vec![row, covariates.clone()], 2) } else { row };
+            let next = match &covariates {
+                Some(covariates) => Tensor::cat(vec![row, covariates.clone()], 2),
+                None => row,
+            };
             (features, state) = self.rnn.forward(next, Some(state));
         }
     }

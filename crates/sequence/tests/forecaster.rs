@@ -110,6 +110,17 @@ fn levels_are_no_obstacle_where_the_last_row_is_subtracted() {
 }
 
 #[test]
+fn covariates_are_not_needed() {
+    let sizes = ForecasterSizes { inputs: 2, ..SIZES };
+    for (case, config) in cases() {
+        let model = config.init::<Autodiff<Flex>>(sizes, &Default::default());
+        let forecast = model.forward(random_rows(2).narrow(2, 0, 2));
+        assert_eq!(forecast.dims(), [2, 5, 2, 1], "{case}");
+        every_parameter_has_gradient(&model, forecast.powi_scalar(2).mean());
+    }
+}
+
+#[test]
 fn impossible_values_are_named() {
     let config = ForecasterConfig::Dlinear { kernel_size: 4, individual: false };
     assert_eq!(config.validate()[0].0, "kernel_size");

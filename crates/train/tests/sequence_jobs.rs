@@ -91,3 +91,70 @@ fn texts_are_learned_and_new_ones_classified() {
     assert!(lines[1].starts_with("positive,") && lines[2].starts_with("negative,"), "{table}");
     assert!(lines[2].ends_with("\"the soup is tasteless, and the service is dreadful.\""), "{table}");
 }
+
+/// The same weights give the same scores on wgpu, on a GPU or on Mesa's software driver.
+#[cfg(feature = "wgpu")]
+#[test]
+fn wgpu_scores_like_the_cpu() {
+    let desk = tempfile::tempdir().unwrap();
+    let reviews: Vec<String> = data::text::labelled::reviews::reviews()
+        .iter()
+        .take(40)
+        .map(|r| format!("{},\"{}\"", r.class(), r.text))
+        .collect();
+    fs::write(desk.path().join("reviews.csv"), format!("label,text\n{}\n", reviews.join("\n"))).unwrap();
+    let rows: Vec<String> = (0..200).map(|row| format!("{},{}", row % 24, (row * row) % 17)).collect();
+    fs::write(desk.path().join("table.csv"), format!("a,b\n{}\n", rows.join("\n"))).unwrap();
+    let jobs = [
+        (
+            "sentiment-reviews.toml",
+            "data.source=reviews.csv data.max_len=12 model.pooling=\"attention\" model.hidden_size=8",
+        ),
+        (
+            "forecast-signals.toml",
+            "data.source=table.csv data.input_len=8 data.horizon=4 task.season=4 model.hidden_size=8 \
+             model.head=\"autoregressive\"",
+        ),
+    ];
+    for (name, settings) in jobs {
+        let config = config(name);
+        let mut arguments = vec![
+            "--config",
+            config.to_str().unwrap(),
+            "--backend",
+            "ndarray",
+            "--name",
+            name,
+            "--max-steps",
+            "5",
+            "--quiet",
+        ];
+        arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
+        train(desk.path(), &arguments);
+        let scores = |backend: &[&str]| {
+            let output = Command::new(env!("CARGO_BIN_EXE_train"))
+                .args(["eval", "--run", name])
+                .args(backend)
+                .current_dir(desk.path())
+                .output()
+                .unwrap();
+            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+        };
+        let cpu = scores(&["--backend", "ndarray"]).unwrap();
+        let Some(gpu) = scores(&["--backend", "wgpu", "--device", "cpu"]) else {
+            assert!(std::env::var_os("KILN_REQUIRE_WGPU").is_none(), "{name}: no scores on wgpu");
+            eprintln!("passed over, no Vulkan driver here");
+            return;
+        };
+        let numbers = |text: &str| -> Vec<(String, f64)> {
+            let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
+            let scores = text.lines().skip(1).map(words);
+            scores.map(|words| (words[0].clone(), words[1].parse().unwrap())).collect()
+        };
+        let (cpu, gpu) = (numbers(&cpu), numbers(&gpu));
+        assert!(cpu.len() > 2 && cpu.len() == gpu.len());
+        for ((name, cpu), (_, gpu)) in cpu.iter().zip(&gpu) {
+            assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs().max(1.0), "{name}: {cpu} on the CPU, {gpu} on wgpu");
+        }
+    }
+}
