@@ -22,11 +22,11 @@ use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{Batches, InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::report_problems;
+use super::{batches, csv_cell, give_table, report_problems};
 use crate::classifier::{Classifier, ClassifierConfig};
 
 /// The artefacts beside the weights without which they mean nothing.
@@ -98,10 +98,12 @@ impl Job for ClassificationJob {
             Some(folder) => LabelledData::load_with(config, load_tokenizer(folder)?, load_classes(folder)?)?,
             None => LabelledData::load(config)?,
         };
+        let dealt =
+            |source: LabelledBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
         let splits = Splits {
-            train: batches(texts.train_batches(context.seed)),
-            validation: Some(batches(texts.validation_batches())),
-            test: texts.test_batches().map(batches),
+            train: dealt(texts.train_batches(context.seed)),
+            validation: Some(dealt(texts.validation_batches())),
+            test: texts.test_batches().map(dealt),
         };
         B::seed(context.device, context.seed);
         let model = blocks.model.init::<B>(texts.tokenizer.vocab_size(), texts.classes.len(), context.device);
@@ -131,23 +133,22 @@ impl Job for ClassificationJob {
         weights::apply(&mut model, trained.weights)?;
 
         let mut table =
-            format!("class,{},text\n", classes.iter().map(|class| quoted(class)).collect::<Vec<_>>().join(","));
+            format!("class,{},text\n", classes.iter().map(|class| csv_cell(class)).collect::<Vec<_>>().join(","));
         for texts in texts.chunks(PREDICTED_TOGETHER) {
             let probabilities = probabilities(&model, &tokenizer, blocks.data.0.max_len, texts, trained.device)?;
             for (text, row) in texts.iter().zip(probabilities.chunks(classes.len())) {
                 let class = &classes[largest(row)];
                 if request.output.is_some() {
                     let row: Vec<String> = row.iter().map(|value| format!("{value:.6}")).collect();
-                    writeln!(table, "{},{},{}", quoted(class), row.join(","), quoted(text))?;
+                    writeln!(table, "{},{},{}", csv_cell(class), row.join(","), csv_cell(text))?;
                 } else {
                     let line = format!("{class}  {:.3}  {text}\n", row[largest(row)]);
                     output(Generated::Text(&line))?;
                 }
             }
         }
-        if let Some(path) = &request.output {
-            fs::write(path, table).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-            output(Generated::File(path))?;
+        if request.output.is_some() {
+            give_table(&table, request, output)?;
         }
         Ok(())
     }
@@ -161,15 +162,6 @@ fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
     let path = folder.join(CLASSES_FILE);
     let bytes = fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display()).into())
-}
-
-fn batches(source: LabelledBatches) -> Batches<LabelledBatch> {
-    let per_epoch = source.num_batches() as u64;
-    Batches::new(per_epoch, move |epoch, index| Ok(source.batch(epoch, index as usize)))
-}
-
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }
 
 fn largest(values: &[f32]) -> usize {

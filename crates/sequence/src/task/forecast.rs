@@ -20,11 +20,11 @@ use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{Batches, InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::report_problems;
+use super::{batches, csv_cell, give_table, report_problems};
 use crate::forecaster::{Forecaster, ForecasterConfig, ForecasterSizes};
 
 /// The artefact beside the weights without which they mean nothing.
@@ -124,12 +124,14 @@ impl Job for ForecastJob {
             Some(folder) => SeriesData::load_with(config, load_scaler(folder)?)?,
             None => SeriesData::load(config)?,
         };
-        let train = batches(series.train_batches(context.seed));
+        let dealt =
+            |source: SeriesBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
+        let train = dealt(series.train_batches(context.seed));
         // A part that the split leaves out is no mistake.
         let scored = |part: std::ops::Range<usize>, batches_of: Result<SeriesBatches, DataError>| match part.is_empty()
         {
             true => Ok(None),
-            false => batches_of.map(|source| Some(batches(source))),
+            false => batches_of.map(|source| Some(dealt(source))),
         };
         let validation = scored(series.validation_rows(), series.validation_batches())?;
         let test = scored(series.test_rows(), series.test_batches())?;
@@ -165,14 +167,7 @@ impl Job for ForecastJob {
         let units = Units::<B>::new(&scaler, trained.device);
         let forecast = units.original(model.forward(rows)).into_data().convert::<f32>();
         let table = forecast_csv(&forecast, scaler.targets(), &blocks.task.quantiles)?;
-        match &request.output {
-            Some(path) => {
-                fs::write(path, table).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-                output(Generated::File(path))?;
-            }
-            None => output(Generated::Text(&table))?,
-        }
-        Ok(())
+        give_table(&table, request, output)
     }
 }
 
@@ -180,11 +175,6 @@ fn load_scaler(folder: &Path) -> Result<Scaler, TaskError> {
     let path = folder.join(SCALER_FILE);
     let text = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
     Ok(Scaler::from_json(&text)?)
-}
-
-fn batches(source: SeriesBatches) -> Batches<SeriesBatch> {
-    let per_epoch = source.num_batches() as u64;
-    Batches::new(per_epoch, move |epoch, index| Ok(source.batch(epoch, index as usize)))
 }
 
 fn sizes(config: &SeriesConfig, scaler: &Scaler, options: &ForecastOptions) -> ForecasterSizes {
@@ -199,14 +189,11 @@ fn sizes(config: &SeriesConfig, scaler: &Scaler, options: &ForecastOptions) -> F
 
 /// `step,<target>,…` or, with quantiles, `step,<target>_q0.1,…`.
 fn forecast_csv(forecast: &TensorData, targets: &[String], quantiles: &[f64]) -> Result<String, TaskError> {
-    let quoted = |name: &str| {
-        if name.contains([',', '"', '\n']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_string() }
-    };
     let mut table = String::from("step");
     for target in targets {
         match quantiles {
-            [] => write!(table, ",{}", quoted(target))?,
-            _ => quantiles.iter().try_for_each(|q| write!(table, ",{}", quoted(&format!("{target}_q{q}"))))?,
+            [] => write!(table, ",{}", csv_cell(target))?,
+            _ => quantiles.iter().try_for_each(|q| write!(table, ",{}", csv_cell(&format!("{target}_q{q}"))))?,
         }
     }
     let values = forecast.to_vec::<f32>().map_err(|error| format!("{error:?}"))?;
@@ -307,7 +294,9 @@ impl<B: AutodiffBackend> Task<B> for ForecastTask<B> {
             for (name, baseline) in baselines(&inputs, truth.dims(), self.options.season) {
                 errors.add(name, &baseline, &truth, &self.units);
             }
-            errors.add_coverage(&forecast, &truth, &self.options.quantiles);
+            if !self.options.quantiles.is_empty() {
+                errors.add_coverage(&forecast, &truth);
+            }
             let window = Window { first_row, inputs, truth, forecast }.first();
             // The first and the last batch are drawn.
             windows.truncate(1);
@@ -316,7 +305,7 @@ impl<B: AutodiffBackend> Task<B> for ForecastTask<B> {
         if windows.is_empty() {
             return Err("there is no window to score: the part is shorter than `data.horizon`".into());
         }
-        let (mut scores, by_step) = errors.finish(&self.mase_scale)?;
+        let (mut scores, by_step) = errors.finish(&self.mase_scale, &self.options.quantiles);
         self.pages = BTreeMap::from([("forecast".to_string(), self.page(windows, &scores, by_step)?)]);
         // Baselines do not change from validation to validation: the page has all of theirs, the scores what they are measured by.
         scores.retain(|name, _| {
@@ -424,20 +413,20 @@ fn baselines<B: Backend>(
 }
 
 /// Sums over all forecasts, on the device until they are read.
+#[derive(Default)]
 struct Errors<B: Backend> {
-    /// Numbers forecast so far, and windows.
+    /// Numbers forecast so far.
     count: usize,
-    windows: usize,
     loss: Sum<B>,
     by_suffix: BTreeMap<&'static str, ErrorSums<B>>,
     /// Absolute errors by step of the horizon.
     by_step: Sum<B>,
     /// How often the truth was at most each quantile.
     below: Sum<B>,
-    quantiles: Vec<f64>,
 }
 
 /// Of one forecaster: squares and absolutes, scaled and in original units (there by target), and sMAPE.
+#[derive(Default)]
 struct ErrorSums<B: Backend> {
     squares: Sum<B>,
     absolutes: Sum<B>,
@@ -447,13 +436,8 @@ struct ErrorSums<B: Backend> {
 }
 
 /// A sum over the first dimensions of everything added.
+#[derive(Default)]
 struct Sum<B: Backend>(Option<Tensor<B, 1>>);
-
-impl<B: Backend> Default for Sum<B> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
 
 impl<B: Backend> Sum<B> {
     fn add(&mut self, value: Tensor<B, 1>) {
@@ -468,32 +452,6 @@ impl<B: Backend> Sum<B> {
     }
 }
 
-impl<B: Backend> Default for ErrorSums<B> {
-    fn default() -> Self {
-        Self {
-            squares: Sum::default(),
-            absolutes: Sum::default(),
-            original_squares: Sum::default(),
-            original_absolutes: Sum::default(),
-            smape: Sum::default(),
-        }
-    }
-}
-
-impl<B: Backend> Default for Errors<B> {
-    fn default() -> Self {
-        Self {
-            count: 0,
-            windows: 0,
-            loss: Sum::default(),
-            by_suffix: BTreeMap::new(),
-            by_step: Sum::default(),
-            below: Sum::default(),
-            quantiles: Vec::new(),
-        }
-    }
-}
-
 /// Sums over all dimensions but one, which stays.
 fn sum_to<B: Backend>(values: Tensor<B, 3>, kept: usize) -> Tensor<B, 1> {
     let length = values.dims()[kept];
@@ -504,7 +462,6 @@ fn sum_to<B: Backend>(values: Tensor<B, 3>, kept: usize) -> Tensor<B, 1> {
 impl<B: Backend> Errors<B> {
     fn add_loss(&mut self, loss: Tensor<B, 3>) {
         self.count += loss.shape().num_elements();
-        self.windows += loss.dims()[0];
         self.loss.add(loss.sum());
     }
 
@@ -528,18 +485,14 @@ impl<B: Backend> Errors<B> {
     }
 
     /// How often the truth is at most each quantile, and inside of the outermost two.
-    fn add_coverage(&mut self, forecast: &Tensor<B, 4>, truth: &Tensor<B, 3>, quantiles: &[f64]) {
-        if quantiles.is_empty() {
-            return;
-        }
-        self.quantiles = quantiles.to_vec();
+    fn add_coverage(&mut self, forecast: &Tensor<B, 4>, truth: &Tensor<B, 3>) {
         let below = truth.clone().unsqueeze_dim::<4>(3).lower_equal(forecast.clone()).float();
         let [.., outputs] = below.dims();
         self.below.add(below.flatten::<2>(0, 2).sum_dim(0).reshape([outputs]));
     }
 
     /// The scores, and the mean absolute error by step of the horizon.
-    fn finish(self, mase_scale: &[f64]) -> Result<(Scores, Vec<f64>), TaskError> {
+    fn finish(self, mase_scale: &[f64], quantiles: &[f64]) -> (Scores, Vec<f64>) {
         let count = self.count as f64;
         let mean = |sum: Sum<B>| sum.read().iter().sum::<f64>() / count;
         let mut scores = Scores::from([("loss".to_string(), mean(self.loss))]);
@@ -564,15 +517,15 @@ impl<B: Backend> Errors<B> {
             }
         }
         let below: Vec<f64> = self.below.read().iter().map(|sum| sum / count).collect();
-        for (quantile, share) in self.quantiles.iter().zip(&below) {
+        for (quantile, share) in quantiles.iter().zip(&below) {
             scores.insert(format!("coverage_q{quantile}"), *share);
         }
-        if let ([first, .., last], false) = (below.as_slice(), self.quantiles.is_empty()) {
+        if let [first, .., last] = below.as_slice() {
             scores.insert("coverage_interval".to_string(), last - first);
         }
         let by_step = self.by_step.read();
         let each = count / by_step.len() as f64;
-        Ok((scores, by_step.iter().map(|sum| sum / each).collect()))
+        (scores, by_step.iter().map(|sum| sum / each).collect())
     }
 }
 

@@ -27,11 +27,11 @@ use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, GenerateRequest, Generated, Job, Trained},
-    task::{Batches, InnerModel, Sample, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Sample, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::report_problems;
+use super::{batches, report_problems};
 use crate::{
     generation::{Generator, SamplingOptions},
     language_model::{LanguageModel, LanguageModelConfig},
@@ -123,8 +123,11 @@ impl Job for LanguageModelJob {
             Some(folder) => TextData::load_with(config, load_tokenizer(folder)?)?,
             None => TextData::load(config)?,
         };
-        let train = batches(text.train_batches(config, context.seed)?);
-        let validation = batches(text.validation_batches(config)?);
+        let dealt = |source: Arc<dyn TextBatches>| {
+            batches(source.num_batches(), move |epoch, index| source.batch(epoch, index))
+        };
+        let train = dealt(text.train_batches(config, context.seed)?);
+        let validation = dealt(text.validation_batches(config)?);
         let vocab_size = text.tokenizer.vocab_size();
 
         B::seed(context.device, context.seed);
@@ -176,12 +179,6 @@ impl Job for LanguageModelJob {
 
 fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
     Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
-}
-
-/// Batches for the loop from batches of the data crate.
-fn batches(source: Arc<dyn TextBatches>) -> Batches<TextBatch> {
-    let per_epoch = source.num_batches() as u64;
-    Batches::new(per_epoch, move |epoch, index| Ok(source.batch(epoch, index as usize)))
 }
 
 fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {

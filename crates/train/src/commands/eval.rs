@@ -13,11 +13,10 @@ use training_loop::{
     weights,
 };
 
-use super::runs::{self, Located};
+use super::runs::{self, Located, Opened};
 use crate::{
     backend::{self, WithBackend},
     cli::EvalArgs,
-    config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
     jobs::Jobs,
@@ -26,18 +25,14 @@ use crate::{
 
 /// Runs the command.
 pub fn run(jobs: &Jobs, args: &EvalArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let located = runs::locate(&args.run.run)?;
-    let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    jobs.of(&source, &args.set)?.eval(args, &located, out)
+    let (job, located) = runs::with_job(jobs, &args.run.run, &args.set)?;
+    job.eval(args, &located, out)
 }
 
 /// Scores a job.
 pub fn job<J: Job>(args: &EvalArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
     let run = located.run.as_path();
-    let source = ConfigSource::file(&run.join("config.toml"))?;
-    let experiment = config::load::<ExperimentOf<J>>(&source, &args.set)?.config;
-    let checkpoint = located.chosen(args.run.checkpoint)?;
-    let choice = runs::choose_backend(&args.device, &experiment)?;
+    let Opened { experiment, checkpoint, choice } = Opened::<J>::new(located, &args.run, &args.device, &args.set)?;
     let updates_report = args.set.is_empty();
     let evaluation = Evaluation::<J> { experiment: &experiment, run, checkpoint: &checkpoint, updates_report };
     let scores = backend::dispatch(&choice, evaluation)??;

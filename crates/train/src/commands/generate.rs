@@ -9,11 +9,10 @@ use training_loop::{
     job::{GenerateRequest, Generated, Job, Trained},
 };
 
-use super::runs::{self, Located};
+use super::runs::{self, Located, Opened};
 use crate::{
     backend::{self, WithBackend},
     cli::GenerateArgs,
-    config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
     jobs::Jobs,
@@ -21,18 +20,14 @@ use crate::{
 
 /// Runs the command.
 pub fn run(jobs: &Jobs, args: &GenerateArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let located = runs::locate(&args.run.run)?;
-    let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    jobs.of(&source, &[])?.generate(args, &located, out)
+    let (job, located) = runs::with_job(jobs, &args.run.run, &[])?;
+    job.generate(args, &located, out)
 }
 
 /// Generates with a job.
 pub fn job<J: Job>(args: &GenerateArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
     let run = located.run.as_path();
-    let source = ConfigSource::file(&run.join("config.toml"))?;
-    let experiment = config::load::<ExperimentOf<J>>(&source, &[])?.config;
-    let checkpoint = located.chosen(args.run.checkpoint)?;
-    let choice = runs::choose_backend(&args.device, &experiment)?;
+    let Opened { experiment, checkpoint, choice } = Opened::<J>::new(located, &args.run, &args.device, &[])?;
     let request = GenerateRequest {
         prompt: args.prompt.clone(),
         tokens: args.tokens,

@@ -10,12 +10,11 @@ use training_loop::{
 
 use super::{
     generate::{failed, printing},
-    runs::{self, Located},
+    runs::{self, Located, Opened},
 };
 use crate::{
     backend::{self, WithBackend},
     cli::PredictArgs,
-    config::{self, ConfigSource},
     experiment::ExperimentOf,
     failure::Failure,
     jobs::Jobs,
@@ -23,18 +22,14 @@ use crate::{
 
 /// Runs the command.
 pub fn run(jobs: &Jobs, args: &PredictArgs, out: &mut dyn Write) -> Result<(), Failure> {
-    let located = runs::locate(&args.run.run)?;
-    let source = ConfigSource::file(&located.run.join("config.toml"))?;
-    jobs.of(&source, &[])?.predict(args, &located, out)
+    let (job, located) = runs::with_job(jobs, &args.run.run, &[])?;
+    job.predict(args, &located, out)
 }
 
 /// Predicts with a job.
 pub fn job<J: Job>(args: &PredictArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
     let run = located.run.as_path();
-    let source = ConfigSource::file(&run.join("config.toml"))?;
-    let experiment = config::load::<ExperimentOf<J>>(&source, &[])?.config;
-    let checkpoint = located.chosen(args.run.checkpoint)?;
-    let choice = runs::choose_backend(&args.device, &experiment)?;
+    let Opened { experiment, checkpoint, choice } = Opened::<J>::new(located, &args.run, &args.device, &[])?;
     if args.items.is_empty() && args.input.is_none() {
         return Err(Failure::user("nothing to predict: give texts or files, or --input FILE"));
     }

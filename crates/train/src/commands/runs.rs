@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use training_loop::checkpoint;
+use training_loop::{checkpoint, job::Job};
 
 use crate::{
     backend::BackendChoice,
-    cli::{CheckpointRequest, DeviceArgs},
-    config::nearest,
-    experiment::Experiment,
+    cli::{CheckpointRequest, DeviceArgs, RunArgs},
+    config::{self, ConfigSource, Override, nearest},
+    experiment::{Experiment, ExperimentOf},
     failure::Failure,
+    jobs::{AnyJob, Jobs},
 };
 
 /// Folder of runs that a bare name is looked up in.
@@ -92,8 +93,36 @@ impl Located {
     }
 }
 
+/// The run that a user names, and its job.
+pub fn with_job(jobs: &Jobs, typed: &str, overrides: &[Override]) -> Result<(&'static dyn AnyJob, Located), Failure> {
+    let located = locate(typed)?;
+    let source = ConfigSource::file(&located.run.join("config.toml"))?;
+    Ok((jobs.of(&source, overrides)?, located))
+}
+
+/// A trained run, ready to be used: its config, the checkpoint to take and where to compute.
+pub struct Opened<J: Job> {
+    /// Its config.
+    pub experiment: ExperimentOf<J>,
+    /// The folder of the checkpoint.
+    pub checkpoint: PathBuf,
+    /// Backend and device.
+    pub choice: BackendChoice,
+}
+
+impl<J: Job> Opened<J> {
+    /// Opens a run as the command line asks.
+    pub fn new(located: &Located, run: &RunArgs, device: &DeviceArgs, overrides: &[Override]) -> Result<Self, Failure> {
+        let source = ConfigSource::file(&located.run.join("config.toml"))?;
+        let experiment = config::load::<ExperimentOf<J>>(&source, overrides)?.config;
+        let checkpoint = located.chosen(run.checkpoint)?;
+        let choice = choose_backend(device, &experiment)?;
+        Ok(Self { experiment, checkpoint, choice })
+    }
+}
+
 /// Where to use a trained model: as the command line says, or as it was trained if this build can, or else on the fastest backend.
-pub fn choose_backend<D, M, O>(args: &DeviceArgs, trained: &Experiment<D, M, O>) -> Result<BackendChoice, Failure> {
+fn choose_backend<D, M, O>(args: &DeviceArgs, trained: &Experiment<D, M, O>) -> Result<BackendChoice, Failure> {
     let same = trained.backend.filter(|backend| backend.is_compiled_in());
     let backend = args.backend.or(same);
     let device = args.device.or(if backend == same { trained.device } else { None });
