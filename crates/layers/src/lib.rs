@@ -4,6 +4,8 @@
 //! the features `ndarray` and `flex` hand-tuned kernels that the CPU backends of these names take by themselves (see
 //! [`cpu`]). Both paths give the same values and gradients up to rounding.
 
+pub mod attention;
+pub mod beam;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub mod cpu;
 pub mod embedding;

@@ -1,0 +1,5 @@
+//! Attention: what of a memory is looked at.
+
+pub mod additive;
+
+pub use additive::additive_scores;
