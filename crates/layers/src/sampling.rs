@@ -3,8 +3,8 @@
 //! Host code without tensors, here because every model that generates text shares it. It works on one vector of logits
 //! a token, which the caller reads back from the device: unavoidable, since the next step's input depends on the draw.
 //!
-//! The steps come in this order, which is that of Hugging Face's `generate`: repetition penalty, temperature, top-k,
-//! top-p. Random numbers are our own, so a seed gives the same text on every machine and with every release of every
+//! The steps come in this order, which is that of Hugging Face's `generate`: repetition penalty, suppressed tokens,
+//! temperature, top-k, top-p. Random numbers are our own, so a seed gives the same text on every machine and with every release of every
 //! dependency.
 
 use std::{cmp::Ordering, fmt};
@@ -22,11 +22,13 @@ pub struct SamplingOptions {
     /// Lowers the logits of tokens that occurred already: a positive logit is divided by it, a negative one multiplied
     /// ([CTRL](https://arxiv.org/abs/1909.05858), section 4.1). Default: 1, which leaves them.
     pub repetition_penalty: f64,
+    /// Tokens that are never drawn, such as padding and the one for unknown words. Default: none.
+    pub suppressed: Vec<u32>,
 }
 
 impl Default for SamplingOptions {
     fn default() -> Self {
-        Self { temperature: 1.0, top_k: None, top_p: None, repetition_penalty: 1.0 }
+        Self { temperature: 1.0, top_k: None, top_p: None, repetition_penalty: 1.0, suppressed: Vec::new() }
     }
 }
 
@@ -106,19 +108,19 @@ pub fn penalise(logits: &mut [f32], tokens: impl IntoIterator<Item = u32>, penal
     }
 }
 
-/// The tokens that temperature, top-k and top-p leave, likeliest first (of equals, the lower number first).
+/// The tokens that suppression, temperature, top-k and top-p leave, likeliest first (of equals, the lower number first).
 ///
 /// At temperature 0 there is exactly one.
 ///
 /// # Errors
-/// [`SamplingError::NotFinite`] for logits that are NaN or `+inf`, or all `-inf`.
+/// [`SamplingError::NotFinite`] for logits that are NaN or `+inf`, or of which none is left.
 pub fn candidates(logits: &[f32], options: &SamplingOptions) -> Result<Vec<Candidate>, SamplingError> {
     if logits.iter().any(|l| l.is_nan() || *l == f32::INFINITY) {
         return Err(SamplingError::NotFinite);
     }
     let mut left: Vec<(u32, f64)> = (0u32..)
         .zip(logits)
-        .filter(|(_, logit)| logit.is_finite())
+        .filter(|(token, logit)| logit.is_finite() && !options.suppressed.contains(token))
         .map(|(token, logit)| (token, f64::from(*logit)))
         .collect();
     let keep = if options.temperature == 0.0 { 1 } else { options.top_k.unwrap_or(left.len()).min(left.len()) };
@@ -291,6 +293,13 @@ mod tests {
         // So low that the exponents overflow without the largest logit taken off first.
         let sharp = candidates(&[1e4, 0.0], &options(|o| o.temperature = 1e-300)).unwrap();
         assert_eq!(sharp[0].probability, 1.0);
+    }
+
+    #[test]
+    fn suppressed_tokens_are_never_drawn() {
+        assert_eq!(tokens(&LOGITS, &options(|o| o.suppressed = vec![2, 3, 9])), [0, 1]);
+        let all = candidates(&LOGITS, &options(|o| o.suppressed = vec![0, 1, 2, 3]));
+        assert_eq!(all, Err(SamplingError::NotFinite));
     }
 
     #[test]

@@ -40,6 +40,11 @@ pub struct TextFacts {
     pub bytes_per_token: f64,
     /// Characters that a token of the validation part stands for, on average.
     pub characters_per_token: f64,
+    /// Words that a token of the validation part stands for, on average; a word is what white space divides.
+    pub words_per_token: f64,
+    /// Part of the validation tokens that stand for something the vocabulary lacks; none where the tokenizer can express
+    /// any text.
+    pub unknown_rate: Option<f64>,
 }
 
 impl TextFacts {
@@ -52,6 +57,13 @@ impl TextFacts {
     /// tokenizer keeps neither white space nor unknown words, and pays nothing for what it drops.
     pub fn bits_per_character(&self, loss: f64) -> f64 {
         loss / std::f64::consts::LN_2 / self.characters_per_token
+    }
+
+    /// Perplexity per word, from a mean loss per token in nats: what the text costs altogether, divided by its words as white
+    /// space divides them, whatever the tokens are. The caveat of [`bits_per_character`](Self::bits_per_character) holds here
+    /// too.
+    pub fn word_perplexity(&self, loss: f64) -> f64 {
+        (loss / self.words_per_token).exp()
     }
 }
 
@@ -94,6 +106,8 @@ impl TextData {
         let tokenizer = tokenizer(train_text)?;
         let train = tokenizer.encode(train_text).map_err(|error| in_part(error, "training part"))?;
         let tail = tokenizer.encode(validation_text).map_err(|error| in_part(error, "validation part"))?;
+        let unknown = tokenizer.unknown_token();
+        let count_of = |unknown: u32| tail.iter().filter(|token| **token == unknown).count();
         let per_token = |count: usize| count as f64 / tail.len().max(1) as f64;
         let facts = TextFacts {
             source: config.source.clone(),
@@ -105,6 +119,8 @@ impl TextData {
             validation_tokens: tail.len(),
             bytes_per_token: per_token(validation_text.len()),
             characters_per_token: per_token(validation_text.chars().count()),
+            words_per_token: per_token(validation_text.split_whitespace().count()),
+            unknown_rate: unknown.map(|unknown| per_token(count_of(unknown))),
         };
         let validation = train.last().into_iter().chain(&tail).copied().collect();
         Ok(Self { tokenizer, train: train.into(), validation, facts })
@@ -189,6 +205,25 @@ mod tests {
         assert_eq!(data.facts.bits_per_byte(std::f64::consts::LN_2), 0.75);
         assert_eq!(data.train_batches(&config, 0).unwrap().num_batches(), 1);
         assert_eq!(data.validation_batches(&config).unwrap().num_targets(), 3);
+    }
+
+    /// The same text costs the same, however it is cut into tokens: 24 nats here for 8 characters in 2 words.
+    #[test]
+    fn scores_by_character_and_word_do_not_depend_on_the_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config_of(&folder, &("aaaa bb ".repeat(3) + "aaa bbbb"));
+        for tokenizer in ["kind = \"char\"", "kind = \"bpe\"\nvocab_size = 259", "kind = \"word\""] {
+            config.tokenizer = toml::from_str(tokenizer).unwrap();
+            let facts = TextData::load(&config).unwrap().facts;
+            let loss = 24.0 / facts.validation_tokens as f64;
+            assert!((facts.bits_per_character(loss) - 3.0 / std::f64::consts::LN_2).abs() < 1e-9, "{tokenizer}");
+            assert!((facts.word_perplexity(loss) / 12f64.exp() - 1.0).abs() < 1e-9, "{tokenizer}");
+        }
+        config.tokenizer = toml::from_str("kind = \"word\"\nvocab_size = 3").unwrap();
+        let unknown = TextData::load(&config).unwrap().facts.unknown_rate;
+        assert_eq!(unknown, Some(1.0), "neither `aaa` nor `bbbb` was read in training");
+        config.tokenizer = toml::from_str("kind = \"bpe\"\nvocab_size = 256").unwrap();
+        assert_eq!(TextData::load(&config).unwrap().facts.unknown_rate, None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Face `tokenizer.json`.
 
 mod character;
+mod joiner;
 mod stream;
 mod subword;
 mod word;
@@ -105,7 +106,7 @@ impl Default for BpeConfig {
 /// Settings of a word tokenizer.
 ///
 /// A word is a run of letters and digits, with apostrophes inside it (`isn't`); every other character but white space is a
-/// token of its own. White space is dropped, and decoding puts one space between any two tokens.
+/// token of its own. White space is dropped, and decoding puts spaces where English print has them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WordConfig {
@@ -117,11 +118,14 @@ pub struct WordConfig {
     /// How often a word must occur in the training part to be in the vocabulary. Above 1, training itself meets `<unk>`, so
     /// that a model learns what to make of a word it does not know.
     pub min_frequency: u64,
+    /// Whether a line break is a token of its own rather than white space: for a language model that is to write lines, as
+    /// in verse, plays and lists.
+    pub line_breaks: bool,
 }
 
 impl Default for WordConfig {
     fn default() -> Self {
-        Self { lowercase: true, vocab_size: 20_000, min_frequency: 1 }
+        Self { lowercase: true, vocab_size: 20_000, min_frequency: 1, line_breaks: false }
     }
 }
 
@@ -188,6 +192,14 @@ impl Tokenizer {
         match self {
             Self::Char(char) => char.decode(tokens),
             Self::Subword(subword) => subword.decode(tokens),
+        }
+    }
+
+    /// Whether text comes back from its tokens with its white space; tokenizers by word drop it.
+    pub fn keeps_white_space(&self) -> bool {
+        match self {
+            Self::Char(_) => true,
+            Self::Subword(subword) => !subword.is_by_word(),
         }
     }
 

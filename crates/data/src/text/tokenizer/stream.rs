@@ -1,4 +1,4 @@
-use super::Tokenizer;
+use super::{Tokenizer, joiner::Joiner};
 
 /// Turns tokens into text as they come, never giving out part of a character: bytes of an unfinished character wait for the
 /// next token. What all calls return, joined, is [`Tokenizer::decode`] of all tokens.
@@ -7,6 +7,8 @@ pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,
     /// Bytes that do not yet make a character (byte-level decoders).
     bytes: Vec<u8>,
+    /// What was given out last (tokenizers by word).
+    joiner: Joiner,
     /// Tokens since the last settled place (decoders in which a token's text depends on its neighbours).
     window: Vec<u32>,
     /// How many of `window` have been given out; they stay as context for the next.
@@ -19,13 +21,16 @@ const LONGEST_CHARACTER: usize = 4;
 impl<'a> StreamDecoder<'a> {
     /// A decoder at the start of a text.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { tokenizer, bytes: Vec::new(), window: Vec::new(), settled: 0 }
+        Self { tokenizer, bytes: Vec::new(), joiner: Joiner::default(), window: Vec::new(), settled: 0 }
     }
 
     /// Takes one more token; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, token: u32) -> String {
         match self.tokenizer {
             Tokenizer::Char(char) => char.character(token).to_string(),
+            Tokenizer::Subword(subword) if subword.is_by_word() => {
+                subword.word(token).map_or_else(String::new, |word| self.joiner.push(&word))
+            }
             Tokenizer::Subword(subword) => match subword.token_bytes(token) {
                 Some(bytes) => {
                     self.bytes.extend_from_slice(bytes);
@@ -45,6 +50,7 @@ impl<'a> StreamDecoder<'a> {
         text.push_str(&self.take_window(true));
         self.window.clear();
         self.settled = 0;
+        self.joiner = Joiner::default();
         text
     }
 

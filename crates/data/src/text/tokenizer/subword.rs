@@ -1,4 +1,4 @@
-use super::{BpeConfig, word};
+use super::{BpeConfig, joiner::Joiner, word};
 use crate::DataError;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct SubwordTokenizer {
     bytes: Option<Arc<[Box<[u8]>]>>,
     vocab_size: usize,
     padding: Option<u32>,
+    /// Whether it was made by [`word::train`]: its tokens are words, put together by a [`Joiner`].
+    by_word: bool,
     /// Whether text cut by [`pieces`] gives the same tokens as the whole.
     separable: bool,
 }
@@ -72,7 +74,8 @@ impl SubwordTokenizer {
             Some(DecoderWrapper::ByteLevel(_)) => Some(byte_table(&vocabulary, vocab_size)),
             _ => None,
         };
-        Self { separable: is_separable(&inner), bytes, vocab_size, padding, inner: Arc::new(inner) }
+        let by_word = word::is_by_word(&inner);
+        Self { separable: is_separable(&inner), bytes, vocab_size, padding, by_word, inner: Arc::new(inner) }
     }
 
     /// See [`Tokenizer::vocab_size`](super::Tokenizer::vocab_size): one more than the largest token, where tokens have gaps.
@@ -137,8 +140,22 @@ impl SubwordTokenizer {
                 let bytes: Vec<u8> = tokens.iter().flat_map(|token| bytes_of(table, *token)).copied().collect();
                 String::from_utf8_lossy(&bytes).into_owned()
             }
+            None if self.by_word => {
+                let mut joiner = Joiner::default();
+                tokens.iter().filter_map(|token| self.word(*token)).map(|word| joiner.push(&word)).collect()
+            }
             None => self.inner.decode(tokens, false).unwrap_or_default(),
         }
+    }
+
+    /// Whether its tokens are words, and white space is dropped.
+    pub(super) fn is_by_word(&self) -> bool {
+        self.by_word
+    }
+
+    /// The text of one token, for tokenizers by word; `None` outside the vocabulary.
+    pub(super) fn word(&self, token: u32) -> Option<String> {
+        self.inner.id_to_token(token)
     }
 
     /// The bytes of one token, for byte-level decoders; `None` where a token has no bytes of its own.
@@ -232,7 +249,7 @@ fn is_separable(tokenizer: &tokenizers::Tokenizer) -> bool {
     // Dropout would draw other random numbers.
     let by_pairs = matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if bpe.dropout.is_none());
     let as_gpt2 = words_of_gpt2 && by_pairs && tokenizer.get_normalizer().is_none();
-    added_tokens_stay_whole && (as_gpt2 || word::ends_words_at_white_space(tokenizer))
+    added_tokens_stay_whole && (as_gpt2 || word::is_by_word(tokenizer))
 }
 
 #[cfg(test)]

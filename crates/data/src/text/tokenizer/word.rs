@@ -19,11 +19,15 @@ pub(super) const UNKNOWN: &str = "<unk>";
 /// A word is a run of letters and digits, with apostrophes inside it; any other character but white space stands alone.
 const WORDS: &str = r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*|[^\s\p{L}\p{M}\p{N}]";
 
+/// The same with line breaks, each of them alone.
+const WORDS_AND_LINES: &str = r"[\p{L}\p{M}\p{N}]+(?:['’][\p{L}\p{M}\p{N}]+)*|[^\s\p{L}\p{M}\p{N}]|\n";
+
 /// Counts the words of `text` and keeps the most frequent; among equally frequent ones, the first by code point.
 pub(super) fn train(config: &WordConfig, text: &str) -> Result<SubwordTokenizer, DataError> {
     let refused = |error: tokenizers::Error| DataError::Tokenizer { action: "train", reason: error.to_string() };
     let model = WordLevel::builder().unk_token(UNKNOWN.to_owned()).build().map_err(refused)?;
-    let words = Split::new(SplitPattern::Regex(WORDS.to_owned()), SplitDelimiterBehavior::Removed, true);
+    let pattern = if config.line_breaks { WORDS_AND_LINES } else { WORDS };
+    let words = Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Removed, true);
     let mut tokenizer = TokenizerBuilder::<_, _, _, PostProcessorWrapper, DecoderWrapper>::new()
         .with_model(model)
         .with_normalizer(config.lowercase.then_some(Lowercase))
@@ -42,12 +46,12 @@ pub(super) fn train(config: &WordConfig, text: &str) -> Result<SubwordTokenizer,
     Ok(SubwordTokenizer::new(tokenizer.into()))
 }
 
-/// Whether white space always ends a word of this tokenizer and nothing looks across it, as in those trained here.
-pub(super) fn ends_words_at_white_space(tokenizer: &tokenizers::Tokenizer) -> bool {
+/// Whether this is a tokenizer as [`train`] makes them: white space always ends a word and nothing looks across it.
+pub(super) fn is_by_word(tokenizer: &tokenizers::Tokenizer) -> bool {
     let splits = matches!(
         tokenizer.get_pre_tokenizer(),
         Some(PreTokenizerWrapper::Split(split))
-            if split.pattern == SplitPattern::Regex(WORDS.to_owned())
+            if [WORDS, WORDS_AND_LINES].iter().any(|words| split.pattern == SplitPattern::Regex((*words).to_owned()))
                 && split.invert
                 && matches!(split.behavior, SplitDelimiterBehavior::Removed)
     );
@@ -71,7 +75,7 @@ mod tests {
         let tokens = tokenizer.encode(TEXT).unwrap();
         assert_eq!(
             tokenizer.decode(&tokens),
-            "the film isn't good , isn't it ? the film : the film - - a ' classic ' in 3d ! naïve café ( 2004 ) ."
+            "the film isn't good, isn't it? the film: the film--a 'classic 'in 3d! naïve café (2004)."
         );
         assert_eq!(tokenizer.decode(&[0, 1]), "<pad> <unk>");
     }
@@ -89,11 +93,28 @@ mod tests {
     }
 
     #[test]
+    fn line_breaks_are_kept_where_asked() {
+        let text = "One two,\n\n  three.\nOne";
+        let without = trained(&WordConfig::default());
+        assert_eq!(without.decode(&without.encode("the\nfilm").unwrap()), "the film");
+        let config = WordConfig { line_breaks: true, lowercase: false, ..WordConfig::default() };
+        let tokenizer = train(&config, text).unwrap();
+        assert_eq!(tokenizer.encode(text).unwrap().len(), 9);
+        assert_eq!(tokenizer.decode(&tokenizer.encode(text).unwrap()), "One two,\n\nthree.\nOne");
+        let reloaded = SubwordTokenizer::from_json(tokenizer.to_json().unwrap().as_bytes()).unwrap();
+        assert!(is_by_word(reloaded.inner()));
+        assert_eq!(reloaded.encode(text).unwrap(), tokenizer.encode(text).unwrap());
+    }
+
+    #[test]
     fn a_long_text_in_pieces_gives_the_same_words() {
         let text = crate::text::stories::text();
-        let tokenizer = train(&WordConfig { vocab_size: 500, ..WordConfig::default() }, &text).unwrap();
-        let whole = tokenizer.inner().encode_fast(&text[..200_000], false).unwrap();
-        assert_eq!(tokenizer.encode(&text[..200_000]).unwrap(), whole.get_ids());
+        for line_breaks in [false, true] {
+            let config = WordConfig { vocab_size: 500, line_breaks, ..WordConfig::default() };
+            let tokenizer = train(&config, &text).unwrap();
+            let whole = tokenizer.inner().encode_fast(&text[..200_000], false).unwrap();
+            assert_eq!(tokenizer.encode(&text[..200_000]).unwrap(), whole.get_ids());
+        }
     }
 
     #[test]
