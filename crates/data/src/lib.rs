@@ -10,6 +10,7 @@
 //!
 //! Library code here never prints and never exits.
 
+mod dealing;
 mod error;
 mod locate;
 mod seed;

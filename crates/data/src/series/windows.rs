@@ -3,13 +3,9 @@
 //! A batch is a pure function of the windows' own settings, the epoch and the index: any number of workers may ask for
 //! any batch in any order and get the same. The rows are shared; a batch copies its own.
 
-use crate::{SplitMix64, stream_seed};
-use std::collections::VecDeque;
+use crate::dealing::Dealer;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Epochs whose order is kept: workers that prepare batches ahead reach into the next epoch.
-const KEPT_EPOCHS: usize = 2;
+use std::sync::Arc;
 
 /// One batch for forecasting. All values are scaled.
 ///
@@ -57,50 +53,34 @@ pub(super) struct Sizes {
 #[derive(Debug, Clone)]
 pub struct SeriesBatches {
     rows: Arc<ScaledRows>,
-    /// The row in which the first window's forecast begins.
-    first: usize,
-    stride: usize,
-    num_windows: usize,
     sizes: Sizes,
-    order: Order,
-}
-
-/// The windows' order in the epochs that were asked for last, the latest first.
-type KeptOrders = VecDeque<(u64, Arc<[usize]>)>;
-
-/// In which order the windows of a part come.
-#[derive(Debug, Clone)]
-enum Order {
-    /// The order of time, in every epoch.
-    Time,
-    /// Another in each epoch.
-    Shuffled { seed: u64, kept: Arc<Mutex<KeptOrders>> },
+    /// Deals the rows in which the windows' forecasts begin.
+    dealer: Dealer,
 }
 
 impl SeriesBatches {
     /// Windows `stride` rows apart whose inputs and targets lie in `part`, in an order that follows from
     /// `stream_seed(seed, epoch, 0)`. The part has at least `input_len + horizon` rows.
     pub(super) fn training(rows: Arc<ScaledRows>, part: Range<usize>, stride: usize, sizes: Sizes, seed: u64) -> Self {
-        let num_windows = (part.len() - sizes.input_len - sizes.horizon) / stride + 1;
-        let order = Order::Shuffled { seed, kept: Arc::default() };
-        Self { rows, first: part.start + sizes.input_len, stride, num_windows, sizes, order }
+        let starts = (part.start + sizes.input_len..=part.end - sizes.horizon).step_by(stride);
+        Self { rows, sizes, dealer: Dealer::shuffled(starts.collect(), sizes.batch_size, seed) }
     }
 
     /// All windows whose targets lie in `part`, in the order of time; the inputs of the first ones lie before it. The
     /// part has at least `horizon` rows, and `input_len` rows come before it.
     pub(super) fn scoring(rows: Arc<ScaledRows>, part: Range<usize>, sizes: Sizes) -> Self {
-        let num_windows = part.len() - sizes.horizon + 1;
-        Self { rows, first: part.start, stride: 1, num_windows, sizes, order: Order::Time }
+        let starts = part.start..=part.end - sizes.horizon;
+        Self { rows, sizes, dealer: Dealer::fixed(starts.collect(), sizes.batch_size) }
     }
 
     /// Batches in an epoch, the same in each; at least 1.
     pub fn num_batches(&self) -> usize {
-        self.num_windows.div_ceil(self.sizes.batch_size)
+        self.dealer.num_batches()
     }
 
     /// Windows in an epoch, the same in each.
     pub fn num_windows(&self) -> usize {
-        self.num_windows
+        self.dealer.num_items()
     }
 
     /// Batch `index` (below [`num_batches`](Self::num_batches)) of `epoch` (from 0).
@@ -108,37 +88,7 @@ impl SeriesBatches {
     /// # Panics
     /// If `index` is not below `num_batches`: that is an error of the calling code.
     pub fn batch(&self, epoch: u64, index: usize) -> SeriesBatch {
-        assert!(index < self.num_batches(), "batch {index} of {}", self.num_batches());
-        let begin = index * self.sizes.batch_size;
-        let end = begin.saturating_add(self.sizes.batch_size).min(self.num_windows);
-        let start = |window: usize| self.first + window * self.stride;
-        let starts = match &self.order {
-            Order::Time => (begin..end).map(start).collect(),
-            Order::Shuffled { seed, kept } => {
-                let order = self.shuffled(*seed, epoch, kept);
-                order[begin..end].iter().map(|window| start(*window)).collect()
-            }
-        };
-        self.rows.batch(starts, self.sizes)
-    }
-
-    /// The order of the windows in `epoch`.
-    fn shuffled(&self, seed: u64, epoch: u64, kept: &Mutex<KeptOrders>) -> Arc<[usize]> {
-        // A panic elsewhere leaves whole orders behind, so a poisoned lock is as good as any.
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, order)) = kept.iter().find(|(known, _)| *known == epoch) {
-            return order.clone();
-        }
-        let mut rng = SplitMix64::new(stream_seed(seed, epoch, 0));
-        let mut order: Vec<usize> = (0..self.num_windows).collect();
-        // Fisher and Yates' shuffle.
-        for last in (1..order.len()).rev() {
-            order.swap(last, rng.below(last + 1));
-        }
-        let order: Arc<[usize]> = order.into();
-        kept.truncate(KEPT_EPOCHS - 1);
-        kept.push_front((epoch, order.clone()));
-        order
+        self.rows.batch(self.dealer.batch(epoch, index), self.sizes)
     }
 }
 

@@ -4,6 +4,7 @@ use super::facts::{ClassFacts, LabelledFacts};
 use super::source::{LabelledSource, LabelledText};
 use super::split::{Parts, duplicates, split};
 use crate::DataError;
+use crate::dealing::Dealer;
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::tokenizer::Tokenizer;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub struct LabelledData {
     texts: Arc<[LabelledText]>,
     files: Arc<[PathBuf]>,
     rows: Arc<Rows>,
+    lengths: Arc<[usize]>,
     train: Arc<[usize]>,
     validation: Arc<[usize]>,
     test: Arc<[usize]>,
@@ -104,6 +106,7 @@ impl LabelledData {
             facts,
             texts: source.texts.into(),
             files: source.files.into(),
+            lengths: rows.tokens.iter().map(|tokens| tokens.len()).collect(),
             rows: rows.into(),
             train: parts.train.into(),
             validation: parts.validation.into(),
@@ -115,8 +118,7 @@ impl LabelledData {
 
     /// Training batches; their order follows from `seed`.
     pub fn train_batches(&self, seed: u64) -> LabelledBatches {
-        let (rows, part) = (self.rows.clone(), self.train.clone());
-        LabelledBatches::shuffled(rows, part, self.batch_size, self.bucket_by_length, seed)
+        self.dealt(Dealer::shuffled(self.train.clone(), self.batch_size, seed))
     }
 
     /// One pass over the validation part, the same every time: by length, or in the order of the source where
@@ -132,7 +134,12 @@ impl LabelledData {
     }
 
     fn fixed(&self, part: &Arc<[usize]>) -> LabelledBatches {
-        LabelledBatches::fixed(self.rows.clone(), part.clone(), self.batch_size, self.bucket_by_length)
+        self.dealt(Dealer::fixed(part.clone(), self.batch_size))
+    }
+
+    fn dealt(&self, dealer: Dealer) -> LabelledBatches {
+        let dealer = if self.bucket_by_length { dealer.by_length(self.lengths.clone()) } else { dealer };
+        LabelledBatches::new(self.rows.clone(), dealer)
     }
 
     /// The text with a number from [`LabelledBatch::indices`](super::LabelledBatch::indices), uncut.

@@ -1,0 +1,217 @@
+//! Which items come in which batch: the order that all batches of this crate follow.
+
+use crate::{SplitMix64, stream_seed};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Items of similar length are gathered among this many batches, drawn at random.
+const BUCKET: usize = 50;
+
+/// Epochs whose order is kept: workers that prepare batches ahead reach into the next epoch.
+const KEPT_EPOCHS: usize = 2;
+
+/// Deals the items of one part of a data set, each once an epoch. A batch is a pure function of (seed, epoch, index).
+/// Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Dealer {
+    part: Arc<[usize]>,
+    batch_size: usize,
+    order: Order,
+    /// The length of every item of the data set, where items of similar length share a batch.
+    lengths: Option<Arc<[usize]>>,
+    plans: Arc<Mutex<Plans>>,
+}
+
+/// The plans of the last few epochs asked for, by epoch, the latest first.
+type Plans = VecDeque<(u64, Arc<Plan>)>;
+
+/// In which order the items of a part come.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    /// The same in every epoch.
+    Fixed,
+    /// Another in each epoch.
+    Shuffled { seed: u64 },
+}
+
+/// One epoch: items in order, and where each batch begins and ends among them.
+#[derive(Debug)]
+struct Plan {
+    items: Arc<[usize]>,
+    batches: Vec<Range<usize>>,
+}
+
+impl Dealer {
+    /// Deals `part` (places of items in the data set) in random order, which follows from `stream_seed(seed, epoch, 0)`.
+    pub fn shuffled(part: Arc<[usize]>, batch_size: usize, seed: u64) -> Self {
+        Self::new(part, batch_size, Order::Shuffled { seed })
+    }
+
+    /// Deals `part` in its own order in every epoch.
+    pub fn fixed(part: Arc<[usize]>, batch_size: usize) -> Self {
+        Self::new(part, batch_size, Order::Fixed)
+    }
+
+    fn new(part: Arc<[usize]>, batch_size: usize, order: Order) -> Self {
+        Self { part, batch_size, order, lengths: None, plans: Arc::default() }
+    }
+
+    /// Gathers items of similar length, so that little of a batch is padding: a shuffled dealer deals such batches in
+    /// random order, a fixed one from the shortest item to the longest. `lengths` is by place in the data set.
+    pub fn by_length(self, lengths: Arc<[usize]>) -> Self {
+        Self { lengths: Some(lengths), plans: Arc::default(), ..self }
+    }
+
+    /// Batches in an epoch, the same in each.
+    pub fn num_batches(&self) -> usize {
+        self.part.len().div_ceil(self.batch_size)
+    }
+
+    /// Items in an epoch, the same in each.
+    pub fn num_items(&self) -> usize {
+        self.part.len()
+    }
+
+    /// The items of batch `index` (below [`num_batches`](Self::num_batches)) of `epoch` (from 0): `batch_size` of them,
+    /// but fewer in one batch of an epoch where they do not divide evenly.
+    ///
+    /// # Panics
+    /// If `index` is not below `num_batches`: that is an error of the calling code.
+    pub fn batch(&self, epoch: u64, index: usize) -> Vec<usize> {
+        assert!(index < self.num_batches(), "batch {index} of {}", self.num_batches());
+        let plan = self.plan(epoch);
+        plan.items[plan.batches[index].clone()].to_vec()
+    }
+
+    fn plan(&self, epoch: u64) -> Arc<Plan> {
+        let epoch = match self.order {
+            Order::Fixed => 0,
+            Order::Shuffled { .. } => epoch,
+        };
+        // A panic elsewhere leaves whole plans behind, so a poisoned lock is as good as any.
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, plan)) = plans.iter().find(|(planned, _)| *planned == epoch) {
+            return plan.clone();
+        }
+        let plan = Arc::new(match self.order {
+            Order::Fixed => self.fixed_plan(),
+            Order::Shuffled { seed } => self.shuffled_plan(seed, epoch),
+        });
+        plans.truncate(KEPT_EPOCHS - 1);
+        plans.push_front((epoch, plan.clone()));
+        plan
+    }
+
+    fn fixed_plan(&self) -> Plan {
+        let items = match &self.lengths {
+            Some(lengths) => {
+                let mut items = self.part.to_vec();
+                items.sort_by_key(|item| lengths[*item]);
+                items.into()
+            }
+            None => self.part.clone(),
+        };
+        Plan { items, batches: self.ranges() }
+    }
+
+    fn shuffled_plan(&self, seed: u64, epoch: u64) -> Plan {
+        let mut rng = SplitMix64::new(stream_seed(seed, epoch, 0));
+        let mut items = self.part.to_vec();
+        shuffle(&mut items, &mut rng);
+        let mut batches = self.ranges();
+        if let Some(lengths) = &self.lengths {
+            for bucket in items.chunks_mut(BUCKET.saturating_mul(self.batch_size)) {
+                bucket.sort_by_key(|item| lengths[*item]);
+            }
+            shuffle(&mut batches, &mut rng);
+        }
+        Plan { items: items.into(), batches }
+    }
+
+    fn ranges(&self) -> Vec<Range<usize>> {
+        let end = |start: usize| start.saturating_add(self.batch_size).min(self.part.len());
+        (0..self.part.len()).step_by(self.batch_size).map(|start| start..end(start)).collect()
+    }
+}
+
+/// Fisher and Yates' shuffle.
+fn shuffle<T>(items: &mut [T], rng: &mut SplitMix64) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, rng.below(last + 1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn whole(lengths: &[usize]) -> Arc<[usize]> {
+        (0..lengths.len()).collect()
+    }
+
+    fn epoch_of(dealer: &Dealer, epoch: u64) -> Vec<Vec<usize>> {
+        (0..dealer.num_batches()).map(|index| dealer.batch(epoch, index)).collect()
+    }
+
+    #[test]
+    fn length_buckets_leave_little_padding() {
+        let mut rng = SplitMix64::new(0);
+        let lengths: Vec<usize> = (0..4000).map(|_| 1 + rng.below(100)).collect();
+        let padded = |dealer: Dealer| -> usize {
+            let longest = |batch: &Vec<usize>| batch.iter().map(|item| lengths[*item]).max().unwrap();
+            epoch_of(&dealer, 0).iter().map(|batch| batch.len() * longest(batch)).sum()
+        };
+        let dealer = Dealer::shuffled(whole(&lengths), 32, 1);
+        let used: usize = lengths.iter().sum();
+        let by_length = padded(dealer.clone().by_length(lengths.clone().into()));
+        assert!(by_length < used * 106 / 100, "{by_length} for {used}");
+        assert!(padded(dealer.clone()) > used * 180 / 100, "{} for {used}", padded(dealer));
+    }
+
+    #[test]
+    fn batches_come_in_no_order_of_length_and_change_with_epoch_and_seed() {
+        let lengths: Arc<[usize]> = (1..=400).collect();
+        let deal =
+            |seed, epoch| epoch_of(&Dealer::shuffled(whole(&lengths), 10, seed).by_length(lengths.clone()), epoch);
+        let first = deal(1, 0);
+        assert!(!first.is_sorted_by_key(|batch| batch.iter().max().copied()));
+        assert_eq!(first, deal(1, 0));
+        assert_ne!(first, deal(1, 1));
+        assert_ne!(first, deal(2, 0));
+    }
+
+    #[test]
+    fn a_fixed_dealer_goes_by_part_or_by_length() {
+        let dealer = Dealer::fixed([4, 1, 3].into(), 2);
+        assert_eq!(epoch_of(&dealer, 5), [vec![4, 1], vec![3]]);
+        let by_length = dealer.by_length([0, 9, 0, 2, 5].into());
+        assert_eq!(epoch_of(&by_length, 5), [vec![3, 4], vec![1]]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_comes_once_an_epoch(
+            lengths in proptest::collection::vec(1usize..30, 1..300), batch_size in 1usize..9, by_length in any::<bool>(),
+            seed in any::<u64>(), epoch in any::<u64>(),
+        ) {
+            let shuffled = Dealer::shuffled(whole(&lengths), batch_size, seed);
+            let fixed = Dealer::fixed(whole(&lengths), batch_size);
+            for dealer in [shuffled, fixed] {
+                let dealer = if by_length { dealer.by_length(lengths.clone().into()) } else { dealer };
+                let dealt = epoch_of(&dealer, epoch);
+                let mut seen = dealt.concat();
+                seen.sort_unstable();
+                prop_assert_eq!(&*seen, &*whole(&lengths));
+                // Other epochs between, another order and a clone change nothing.
+                for other in 0..3 {
+                    dealer.batch(other, 0);
+                }
+                for index in (0..dealer.num_batches()).rev() {
+                    prop_assert_eq!(&dealer.clone().batch(epoch, index), &dealt[index]);
+                }
+            }
+        }
+    }
+}
