@@ -14,6 +14,7 @@
 //! [`section`] says how a job adds pages of its own: forecasts, confusion matrices, attention maps.
 
 mod compare;
+mod confusion;
 mod curves;
 mod error;
 mod format;
@@ -27,6 +28,7 @@ mod terminal;
 mod write;
 
 pub use compare::compare;
+pub use confusion::confusion_sections;
 pub use error::ReportError;
 pub use run::{Best, Checkpoint, Record, Run, Strip, Summary};
 pub use section::{

@@ -11,6 +11,7 @@ pub mod event;
 pub mod fit;
 pub mod job;
 pub mod lr_scheduler;
+pub mod metrics;
 pub mod optimizer;
 pub mod parameters;
 pub mod run_folder;

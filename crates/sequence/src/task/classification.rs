@@ -15,13 +15,14 @@ use data::text::{
     tokenizer::Tokenizer,
 };
 use layers::loss::{CrossEntropy, cross_entropy};
-use report::{Body, Heatmap, Section, Table};
+use report::{Body, Section, Table, confusion_sections};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    metrics::Confusion,
     task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
@@ -274,12 +275,13 @@ impl<B: AutodiffBackend> Task<B> for ClassificationTask {
         if predictions.is_empty() {
             return Err("there is no text to score".into());
         }
-        let confusion = Confusion::new(self.texts.classes.len(), &predictions);
+        let classes = &self.texts.classes;
+        let confusion = Confusion::new(classes.len(), predictions.iter().map(|p| (p.label, p.class)));
         let loss = predictions.iter().map(|p| -p.probability.max(f64::from(f32::MIN_POSITIVE)).ln()).sum::<f64>();
         let mut scores = confusion.scores();
         scores.insert("loss".to_string(), loss / predictions.len() as f64);
-        let sections =
-            [confusion.heatmap(&self.texts.classes), confusion.table(&self.texts.classes), self.mistakes(predictions)];
+        let mut sections = confusion_sections(classes, confusion.counts(), &confusion.by_class(), "texts").to_vec();
+        sections.push(self.mistakes(predictions));
         self.pages = BTreeMap::from([("classification".to_string(), serde_json::to_value(sections)?)]);
         Ok(scores)
     }
@@ -340,59 +342,4 @@ struct Prediction {
     probability: f64,
     /// Of the predicted class.
     certainty: f64,
-}
-
-/// How often each class was taken for each.
-struct Confusion {
-    /// By true class, then by predicted class.
-    counts: Vec<Vec<f64>>,
-}
-
-impl Confusion {
-    fn new(classes: usize, predictions: &[Prediction]) -> Self {
-        let mut counts = vec![vec![0.0; classes]; classes];
-        for prediction in predictions {
-            counts[prediction.label][prediction.class] += 1.0;
-        }
-        Self { counts }
-    }
-
-    /// Precision, recall and F1 of a class; 0 where nothing was there to divide by, as scikit-learn has it.
-    fn of_class(&self, class: usize) -> [f64; 3] {
-        let correct = self.counts[class][class];
-        let predicted: f64 = self.counts.iter().map(|row| row[class]).sum();
-        let there: f64 = self.counts[class].iter().sum();
-        let ratio = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
-        [ratio(correct, predicted), ratio(correct, there), ratio(2.0 * correct, predicted + there)]
-    }
-
-    fn scores(&self) -> Scores {
-        let classes = self.counts.len();
-        let all: f64 = self.counts.iter().flatten().sum();
-        let correct: f64 = (0..classes).map(|class| self.counts[class][class]).sum();
-        let f1 = (0..classes).map(|class| self.of_class(class)[2]).sum::<f64>() / classes as f64;
-        Scores::from([("accuracy".to_string(), correct / all), ("f1_macro".to_string(), f1)])
-    }
-
-    fn heatmap(&self, classes: &[String]) -> Section {
-        let heatmap = Heatmap {
-            rows: classes.to_vec(),
-            columns: classes.to_vec(),
-            values: self.counts.clone(),
-            x_label: "predicted".into(),
-            y_label: "true".into(),
-        };
-        Section::new("Confusion", Body::Heatmap(heatmap))
-    }
-
-    fn table(&self, classes: &[String]) -> Section {
-        let row = |(class, name): (usize, &String)| {
-            let numbers = self.of_class(class).map(|value| format!("{value:.4}"));
-            let count = format!("{}", self.counts[class].iter().sum::<f64>());
-            std::iter::once(name.clone()).chain(numbers).chain([count]).collect()
-        };
-        let columns = ["class", "precision", "recall", "F1", "texts"].map(str::to_string).to_vec();
-        let rows = classes.iter().enumerate().map(row).collect();
-        Section::new("By class", Body::Table(Table { columns, rows }))
-    }
 }
