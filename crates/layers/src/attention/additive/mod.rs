@@ -4,6 +4,8 @@
 //! Both project query and keys first. The projections are left to the caller, who does that of the keys once for all
 //! queries.
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 pub mod portable;
 
 use burn::tensor::{Tensor, backend::Backend};
@@ -20,6 +22,10 @@ use burn::tensor::{Tensor, backend::Backend};
 /// When the shapes disagree.
 pub fn additive_scores<B: Backend>(query: Tensor<B, 3>, keys: Tensor<B, 3>, weight: Tensor<B, 1>) -> Tensor<B, 3> {
     check_shapes(query.dims(), keys.dims(), weight.dims());
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&query, &keys, &weight) {
+        return kernel::additive_scores(query, keys, weight);
+    }
     portable::additive_scores(query, keys, weight)
 }
 
