@@ -15,6 +15,7 @@ mod error;
 mod locate;
 mod seed;
 pub mod series;
+mod split;
 pub mod text;
 
 pub use error::DataError;

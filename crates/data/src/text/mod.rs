@@ -2,9 +2,11 @@
 //! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`labelled`] does the same for texts
 //! with a class each.
 
+mod columns;
 mod config;
 pub mod corpus;
 pub mod labelled;
+pub mod parallel;
 mod prepared;
 pub mod stories;
 pub mod tokenizer;

@@ -1,4 +1,5 @@
 use crate::DataError;
+use crate::split::wrong_fractions;
 use crate::text::Encoding;
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::tokenizer::{TokenizerConfig, WordConfig};
@@ -97,30 +98,13 @@ impl LabelledConfig {
         if self.text_column == self.label_column {
             wrong.push(("label_column", "is the same as `text_column`; give the column with the classes".to_owned()));
         }
-        wrong.extend(self.wrong_fractions());
+        wrong.extend(wrong_fractions(self.validation_fraction, self.test_fraction));
         for (key, size) in [("max_len", self.max_len), ("batch_size", self.batch_size)] {
             if size == 0 {
                 wrong.push((key, "is 0; it must be at least 1".to_owned()));
             }
         }
         wrong.extend(self.tokenizer.validate());
-        wrong
-    }
-
-    fn wrong_fractions(&self) -> Vec<(&'static str, String)> {
-        let (validation, test) = (self.validation_fraction, self.test_fraction);
-        let mut wrong = Vec::new();
-        if !(validation > 0.0 && validation < 1.0) {
-            let message = format!("is {validation}; it must lie between 0 and 1, both excluded");
-            wrong.push(("validation_fraction", message));
-        }
-        if !(0.0..1.0).contains(&test) {
-            wrong.push(("test_fraction", format!("is {test}; it must be at least 0 and below 1")));
-        }
-        if wrong.is_empty() && validation + test >= 1.0 {
-            let message = format!("is {test}, and `validation_fraction` {validation}: nothing is left for training");
-            wrong.push(("test_fraction", message));
-        }
         wrong
     }
 

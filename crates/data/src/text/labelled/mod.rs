@@ -10,7 +10,6 @@ mod facts;
 mod prepared;
 pub mod reviews;
 mod source;
-mod split;
 mod table;
 
 pub use batches::{LabelledBatch, LabelledBatches};

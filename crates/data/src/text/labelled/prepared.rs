@@ -2,9 +2,9 @@ use super::batches::{LabelledBatches, Rows};
 use super::config::LabelledConfig;
 use super::facts::{ClassFacts, LabelledFacts};
 use super::source::{LabelledSource, LabelledText};
-use super::split::{Parts, duplicates, split};
 use crate::DataError;
 use crate::dealing::Dealer;
+use crate::split::{Parts, duplicates, split};
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::tokenizer::Tokenizer;
 use std::path::{Path, PathBuf};
@@ -61,9 +61,10 @@ impl LabelledData {
         source: LabelledSource,
         tokenizer: impl FnOnce(&str) -> Result<Tokenizer, DataError>,
     ) -> Result<Self, DataError> {
-        let groups = duplicates(&source.texts);
+        let texts: Vec<(&str, usize)> = source.texts.iter().map(|text| (text.text.as_str(), text.label)).collect();
+        let groups = duplicates(texts.iter().map(|text| text.0));
         let (validation, test) = (config.validation_fraction, config.test_fraction);
-        let parts = split(&source.texts, &groups, source.classes.len(), validation, test, config.split_seed);
+        let parts = split(&texts, &groups, source.classes.len(), validation, test, config.split_seed);
         let classes = count_classes(&source, &parts);
         check_parts(&classes)?;
 

@@ -2,8 +2,8 @@
 
 use super::config::{EMBEDDED, LabelledConfig};
 use super::{reviews, table};
-use crate::text::Encoding;
 use crate::text::corpus::{EMBEDDED_PREFIX, read_text, text_files};
+use crate::text::{Encoding, columns};
 use crate::{DataError, locate};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -94,10 +94,9 @@ impl LabelledSource {
         if path.is_dir() {
             return self.add_folder(path, config.encoding);
         }
-        match plain_name(path).rsplit_once('.') {
-            Some((_, extension)) if extension.eq_ignore_ascii_case("csv") => table::read(path, b',', config, self),
-            Some((_, extension)) if extension.eq_ignore_ascii_case("tsv") => table::read(path, b'\t', config, self),
-            _ => {
+        match columns::delimiter(path) {
+            Some(delimiter) => table::read(path, delimiter, config, self),
+            None => {
                 let message = "labelled texts are expected as a .csv or .tsv file, as a folder with one sub-folder of \
                                .txt files per class, or as a folder with one file per class and one text a line";
                 Err(DataError::BadClasses { path: path.to_owned(), message: message.to_owned() })

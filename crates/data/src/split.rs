@@ -1,23 +1,22 @@
-//! The split of labelled texts into three parts.
+//! The split of texts into three parts.
 
-use super::source::LabelledText;
 use crate::stream_seed;
 use std::collections::{HashMap, hash_map::Entry};
 
 /// The places of the texts in each part, ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     pub train: Vec<usize>,
     pub validation: Vec<usize>,
     pub test: Vec<usize>,
 }
 
 /// Texts that are the same but for capitals and white space, by place, in the order in which they first appear.
-pub(super) fn duplicates(texts: &[LabelledText]) -> Vec<Vec<usize>> {
+pub(crate) fn duplicates<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
-    for (index, text) in texts.iter().enumerate() {
-        match known.entry(essence(&text.text)) {
+    for (index, text) in texts.into_iter().enumerate() {
+        match known.entry(essence(text)) {
             Entry::Occupied(group) => groups[*group.get()].push(index),
             Entry::Vacant(group) => {
                 group.insert(groups.len());
@@ -33,9 +32,9 @@ pub(super) fn duplicates(texts: &[LabelledText]) -> Vec<Vec<usize>> {
 ///
 /// Which text goes where follows from a hash of the text and `seed`, so that the order of the files plays no part and
 /// new texts move few of the old ones. A group of [`duplicates`] goes to one part whole, with the class of its first
-/// text.
-pub(super) fn split(
-    texts: &[LabelledText],
+/// text. `texts` are each text with its class, which is below `num_classes`.
+pub(crate) fn split(
+    texts: &[(&str, usize)],
     groups: &[Vec<usize>],
     num_classes: usize,
     validation: f64,
@@ -44,8 +43,8 @@ pub(super) fn split(
 ) -> Parts {
     let mut by_class: Vec<Vec<(u64, &[usize])>> = vec![Vec::new(); num_classes];
     for group in groups {
-        let first = &texts[group[0]];
-        by_class[first.label].push((stream_seed(seed, 0, hash(&essence(&first.text))), group));
+        let (text, class) = texts[group[0]];
+        by_class[class].push((stream_seed(seed, 0, hash(&essence(text))), group));
     }
     let mut parts = Parts::default();
     for mut groups in by_class {
@@ -73,6 +72,23 @@ pub(super) fn split(
     parts
 }
 
+/// The fractions that can never work: the key, and the rest of a sentence that begins with it.
+pub(crate) fn wrong_fractions(validation: f64, test: f64) -> Vec<(&'static str, String)> {
+    let mut wrong = Vec::new();
+    if !(validation > 0.0 && validation < 1.0) {
+        let message = format!("is {validation}; it must lie between 0 and 1, both excluded");
+        wrong.push(("validation_fraction", message));
+    }
+    if !(0.0..1.0).contains(&test) {
+        wrong.push(("test_fraction", format!("is {test}; it must be at least 0 and below 1")));
+    }
+    if wrong.is_empty() && validation + test >= 1.0 {
+        let message = format!("is {test}, and `validation_fraction` {validation}: nothing is left for training");
+        wrong.push(("test_fraction", message));
+    }
+    wrong
+}
+
 fn room(count: usize, fraction: f64) -> usize {
     let least = usize::from(count >= 3 && fraction > 0.0);
     ((count as f64 * fraction).round() as usize).max(least)
@@ -94,21 +110,20 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashSet;
 
-    fn texts(words: &[(u16, usize)]) -> Vec<LabelledText> {
-        let text =
-            |(word, label): &(u16, usize)| LabelledText { text: word.to_string(), label: *label, file: 0, line: 1 };
-        words.iter().map(text).collect()
+    fn texts(words: &[(u16, usize)]) -> Vec<(String, usize)> {
+        words.iter().map(|(word, class)| (word.to_string(), *class)).collect()
     }
 
-    fn parts_of(texts: &[LabelledText], seed: u64) -> Parts {
-        split(texts, &duplicates(texts), 3, 0.2, 0.1, seed)
+    fn parts_of(texts: &[(String, usize)], seed: u64) -> Parts {
+        let texts: Vec<(&str, usize)> = texts.iter().map(|(text, class)| (text.as_str(), *class)).collect();
+        split(&texts, &duplicates(texts.iter().map(|text| text.0)), 3, 0.2, 0.1, seed)
     }
 
     #[test]
     fn each_class_is_divided_by_the_fractions() {
         let texts = texts(&(0..130).map(|word| (word, usize::from(word >= 30) * 2)).collect::<Vec<_>>());
         let parts = parts_of(&texts, 0);
-        let count = |part: &[usize], label| part.iter().filter(|index| texts[**index].label == label).count();
+        let count = |part: &[usize], label| part.iter().filter(|index| texts[**index].1 == label).count();
         assert_eq!([count(&parts.train, 0), count(&parts.validation, 0), count(&parts.test, 0)], [21, 6, 3]);
         assert_eq!([count(&parts.train, 2), count(&parts.validation, 2), count(&parts.test, 2)], [70, 20, 10]);
         assert_ne!(parts, parts_of(&texts, 1));
@@ -117,10 +132,10 @@ mod tests {
     #[test]
     fn the_order_of_texts_plays_no_part() {
         let forwards = texts(&(0..50).map(|word| (word, usize::from(word % 3))).collect::<Vec<_>>());
-        let backwards: Vec<LabelledText> = forwards.iter().rev().cloned().collect();
-        let validation = |texts: &[LabelledText]| {
+        let backwards: Vec<(String, usize)> = forwards.iter().rev().cloned().collect();
+        let validation = |texts: &[(String, usize)]| {
             let mut words: Vec<String> =
-                parts_of(texts, 7).validation.iter().map(|index| texts[*index].text.clone()).collect();
+                parts_of(texts, 7).validation.iter().map(|index| texts[*index].0.clone()).collect();
             words.sort();
             words
         };
@@ -129,8 +144,7 @@ mod tests {
 
     #[test]
     fn capitals_and_spaces_make_no_new_text() {
-        let text = |text: &str| LabelledText { text: text.to_owned(), label: 0, file: 0, line: 1 };
-        let groups = duplicates(&[text("A  good\tfilm"), text("bad"), text("a GOOD film")]);
+        let groups = duplicates(["A  good\tfilm", "bad", "a GOOD film"]);
         assert_eq!(groups, [vec![0, 2], vec![1]]);
     }
 
@@ -145,7 +159,7 @@ mod tests {
             all.sort_unstable();
             prop_assert_eq!(all, (0..texts.len()).collect::<Vec<_>>());
             let words_of =
-                |part: &[usize]| part.iter().map(|index| texts[*index].text.clone()).collect::<HashSet<_>>();
+                |part: &[usize]| part.iter().map(|index| texts[*index].0.clone()).collect::<HashSet<_>>();
             let [train, validation, test] = [&parts.train, &parts.validation, &parts.test].map(|part| words_of(part));
             prop_assert!(train.is_disjoint(&validation));
             prop_assert!(test.is_disjoint(&train) && test.is_disjoint(&validation));
