@@ -1,6 +1,6 @@
 //! Series on real files. Where there are none, these tests say so and pass.
 
-use data::series::{Part, SeriesConfig, SeriesData, Split, read_last_rows};
+use data::series::{Part, SeriesConfig, SeriesData, Split, dates_after, read_last_rows};
 use std::path::{Path, PathBuf};
 
 /// A file or folder of the real data: in `KILN_DATA`, or beside the repository, as tests run in their crate's folder.
@@ -125,6 +125,7 @@ fn air_passengers_fit_a_small_model() {
     assert_eq!((data.num_rows(), data.scaler().targets()), (144, &["traffic".to_owned()][..]));
     assert_eq!(data.dates().unwrap()[143], "Dec 1960");
     let last = read_last_rows(&path, &config, data.scaler()).unwrap();
-    let passengers = data.scaler().inverse(&last);
+    let passengers = data.scaler().inverse(&last.values);
     assert_close(&[passengers[0], passengers[23]], &[360.0, 432.0], 1e-4);
+    assert_eq!(dates_after(&last.dates.unwrap(), 2).unwrap(), ["Jan 1961", "Feb 1961"]);
 }

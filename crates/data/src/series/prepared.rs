@@ -194,16 +194,22 @@ impl SeriesData {
     }
 }
 
+/// What a forecast starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastRows {
+    /// Scaled values, row-major `[input_len, columns]`.
+    pub values: Vec<f32>,
+    /// The label of each row, where the table has a column of dates.
+    pub dates: Option<Vec<String>>,
+}
+
 /// The last `config.input_len` rows of the table at `path`, scaled by `scaler`, for a forecast of what follows them.
 /// Only the columns that `scaler` names are read, in whatever order the table has them; of `config` the keys on how to
 /// read a table and on missing values count.
 ///
-/// # Shapes
-/// Row-major `[input_len, columns]`.
-///
 /// # Errors
 /// [`DataError`] for a table that cannot be read, lacks a column, or has fewer rows.
-pub fn read_last_rows(path: &Path, config: &SeriesConfig, scaler: &Scaler) -> Result<Vec<f32>, DataError> {
+pub fn read_last_rows(path: &Path, config: &SeriesConfig, scaler: &Scaler) -> Result<LastRows, DataError> {
     let path = locate(&path.to_string_lossy())?;
     let mut table = Table::read_file(&path, config, Wanted::of(scaler))?;
     gaps::close(&mut table, config.missing)?;
@@ -212,7 +218,10 @@ pub fn read_last_rows(path: &Path, config: &SeriesConfig, scaler: &Scaler) -> Re
         let reason = "as the model reads `input_len` of them. Give a table that reaches further back";
         return Err(DataError::TooFewRows { path, part: "table", have, need, reason });
     }
-    Ok(scaler.transform(&table.values[(have - need) * table.names.len()..]))
+    Ok(LastRows {
+        values: scaler.transform(&table.values[(have - need) * table.names.len()..]),
+        dates: table.dates.map(|mut dates| dates.split_off(have - need)),
+    })
 }
 
 fn check_parts(config: &SeriesConfig, path: &Path, parts: &Parts) -> Result<(), DataError> {
@@ -359,7 +368,14 @@ mod tests {
         let rows: String = (0..20).map(|row| format!("{},word,{}\n", 100 - row, row * row)).collect();
         std::fs::write(&path, format!("b,note,a\n{rows}")).unwrap();
         let last = read_last_rows(&path, &config, data.scaler()).unwrap();
-        assert_eq!(last, data.scaler().transform(&data.values()[15 * 2..]));
+        assert_eq!(last.values, data.scaler().transform(&data.values()[15 * 2..]));
+        assert_eq!(last.dates, None);
+
+        let rows: String = (0..20).map(|row| format!("day {row},{},{}\n", row * row, 100 - row)).collect();
+        std::fs::write(&path, format!("date,a,b\n{rows}")).unwrap();
+        let dated = read_last_rows(&path, &config, data.scaler()).unwrap();
+        assert_eq!(dated.values, last.values);
+        assert_eq!(dated.dates.unwrap(), ["day 15", "day 16", "day 17", "day 18", "day 19"]);
 
         std::fs::write(&path, "b,c\n1,2\n").unwrap();
         let message = read_last_rows(&path, &config, data.scaler()).unwrap_err().to_string();
