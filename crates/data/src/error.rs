@@ -168,6 +168,24 @@ pub enum DataError {
         message: String,
     },
 
+    /// A recording, or a source of recordings, is not what was expected.
+    #[error("{}: {message}", path.display())]
+    BadAudio {
+        /// The file, its place in an archive, the folder, or the name of an embedded source.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// What a run keeps of its speech data is damaged or of another run.
+    #[error(
+        "the classes and statistics of the features cannot be used ({reason}). Expected is the speech.json that the run keeps"
+    )]
+    BadSpeechArtefact {
+        /// What is wrong.
+        reason: String,
+    },
+
     /// A table as a whole is not what was expected.
     #[error("{}: {message}", path.display())]
     BadTable {

@@ -3,6 +3,7 @@
 //!
 //! - [`text`]: a corpus (embedded, a file, a folder), its tokenizer, and windows of tokens for language models.
 //! - [`series`]: tables of numbers over time, scaled, and windows of them for forecasters.
+//! - [`audio`]: recordings of speech, their features, and padded batches of them for classifiers and recognisers.
 //! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
 //!   function of (seed, epoch, index).
 //! - [`locate()`]: from a path as a user writes it to a file that exists, or to an error that says what to do.
@@ -10,6 +11,7 @@
 //!
 //! Library code here never prints and never exits.
 
+pub mod audio;
 mod dealing;
 mod error;
 mod locate;

@@ -6,11 +6,11 @@ use crate::DataError;
 use std::path::Path;
 
 /// A column that is wanted: the key of the configuration that names it, and its name.
-pub(super) type Column<'a> = (&'static str, &'a str);
+pub(crate) type Column<'a> = (&'static str, &'a str);
 
 /// The wanted columns of a table.
 #[derive(Debug)]
-pub(super) struct Columns<const N: usize> {
+pub(crate) struct Columns<const N: usize> {
     /// The cells of each row in the wanted order, with the line on which the row begins, from 1.
     pub rows: Vec<(usize, [String; N])>,
     /// The names of all columns, quoted and joined by commas.
@@ -18,7 +18,7 @@ pub(super) struct Columns<const N: usize> {
 }
 
 /// The delimiter of a table by its name, which may end in `.gz`; none where it is no table.
-pub(super) fn delimiter(path: &Path) -> Option<u8> {
+pub(crate) fn delimiter(path: &Path) -> Option<u8> {
     let name = path.file_name()?.to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     if name.ends_with(".csv") {
@@ -34,7 +34,7 @@ pub(super) fn delimiter(path: &Path) -> Option<u8> {
 ///
 /// # Errors
 /// [`DataError`] for a file that cannot be read, a column that is not there, and rows of unequal lengths.
-pub(super) fn read<const N: usize>(
+pub(crate) fn read<const N: usize>(
     path: &Path,
     delimiter: u8,
     encoding: Encoding,

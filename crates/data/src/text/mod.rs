@@ -2,7 +2,7 @@
 //! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`labelled`] does the same for texts
 //! with a class each.
 
-mod columns;
+pub(crate) mod columns;
 mod config;
 pub mod corpus;
 pub mod labelled;

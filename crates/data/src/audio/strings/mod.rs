@@ -1,0 +1,12 @@
+//! Strings of recordings, as of digits that one speaker says after another: what a recogniser with connectionist temporal
+//! classification (CTC) learns from.
+
+mod batches;
+mod config;
+mod facts;
+mod prepared;
+
+pub use batches::{StringItem, StringsBatch, StringsBatches};
+pub use config::{SpeechStringsConfig, StringsConfig};
+pub use facts::SpeechStringsFacts;
+pub use prepared::SpeechStringsData;
