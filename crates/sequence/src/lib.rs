@@ -15,6 +15,7 @@
 //! assert_eq!(logits.dims(), [1, 16, 65]);
 //! ```
 
+pub mod attention;
 pub mod classifier;
 pub mod forecaster;
 pub mod generation;
@@ -22,3 +23,4 @@ pub mod language_model;
 pub mod pretrained;
 #[cfg(feature = "training")]
 pub mod task;
+pub mod translator;

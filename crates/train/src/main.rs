@@ -2,11 +2,14 @@
 
 use std::process::ExitCode;
 
-use sequence::task::{classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob};
+use sequence::task::{
+    classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob,
+    translation::TranslationJob,
+};
 use train::{Jobs, job};
 
 /// Every job that a config can name, one line each.
-const JOBS: Jobs = Jobs(&[job::<LanguageModelJob>(), job::<ClassificationJob>(), job::<ForecastJob>()]);
+const JOBS: Jobs = Jobs(&[job::<LanguageModelJob>(), job::<ClassificationJob>(), job::<ForecastJob>(), job::<TranslationJob>()]);
 
 fn main() -> ExitCode {
     train::main(&JOBS)

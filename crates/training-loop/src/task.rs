@@ -51,6 +51,10 @@ pub trait Task<B: AutodiffBackend> {
     where
         Self: Sized;
 
+    /// Told once before the [`evaluate`](Self::evaluate) of `train eval`, where a finished model is scored for good: what makes
+    /// scores better at more cost than a validation should have (a beam search, test-time augmentation) is switched on.
+    fn begin_test(&mut self) {}
+
     /// What the model makes right now (generated text, pictures), written to `samples/` after each validation.
     fn samples(&mut self, _model: &InnerModel<B, Self>, _device: &B::Device) -> Result<Vec<Sample>, TaskError>
     where

@@ -74,6 +74,7 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
             }
         };
         B::seed(&device, seed);
+        task.begin_test();
         let scores = task.evaluate(&model.valid(), &mut batches.iter(), &device).map_err(TrainError::from)?;
         if self.updates_report {
             let rows: Vec<_> = scores.iter().map(|(name, value)| [name.clone(), value_text(*value)]).collect();
