@@ -53,6 +53,17 @@ with torch.no_grad():
     tenth("product, xT dy", lambda: rows.T @ dy)
     tenth("product, dyT x", lambda: dy.T @ rows)
 
+for batch, queries, steps, features in [(128, 1, 16, 256), (64, 20, 20, 256)]:
+    query, keys, weight = leaf(batch, queries, features), leaf(batch, steps, features), leaf(features)
+
+    def scores():
+        return torch.tanh(query.unsqueeze(2) + keys.unsqueeze(1)) @ weight
+
+    what = f"additive scores [{batch}, {queries}, {steps}, {features}]"
+    tenth(what, lambda: gradients(scores(), query, keys, weight))
+    with torch.no_grad():
+        tenth(f"{what}, forward only", scores)
+
 for vocabulary, features in [(VOCABULARY, EMBEDDING), (10_000, 256)]:
     weight, which = leaf(vocabulary, features), indices(vocabulary, BATCH, TIME)
     what = f"embedding [32, 64] into {vocabulary} x {features}"

@@ -8,6 +8,7 @@
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Distribution, Int, Tensor, TensorData};
+use layers::attention::{additive, additive_scores};
 use layers::cpu::product::{Matrix, product};
 use layers::embedding::embedding;
 use layers::loss::{self, CrossEntropy, cross_entropy};
@@ -75,6 +76,8 @@ fn all<B: AutodiffBackend>(words: &[String]) -> Vec<(String, f64)> {
     losses::<B>(&mut rows, VOCABULARY);
     losses::<B>(&mut rows, 10_000);
     projections::<B>(&mut rows);
+    attention::<B>(&mut rows, [128, 1, 16, 256]);
+    attention::<B>(&mut rows, [64, 20, 20, 256]);
     embeddings::<B>(&mut rows, VOCABULARY, EMBEDDING);
     embeddings::<B>(&mut rows, 10_000, 256);
     updates::<B::InnerBackend>(&mut rows);
@@ -149,6 +152,28 @@ fn products(rows: &mut Rows<'_>) {
 
 fn burns_linear<B: Backend>(input: Tensor<B, 3>, weight: Tensor<B, 2>, bias: Option<Tensor<B, 1>>) -> Tensor<B, 3> {
     burn::tensor::module::linear(input, weight, bias)
+}
+
+type Score<B> = fn(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 1>) -> Tensor<B, 3>;
+
+fn attention<B: AutodiffBackend>(rows: &mut Rows<'_>, [batch, queries, steps, features]: [usize; 4]) {
+    let query = random::<B, 3>([batch, queries, features]).require_grad();
+    let keys = random::<B, 3>([batch, steps, features]).require_grad();
+    let weight = random::<B, 1>([features]).require_grad();
+    let what = format!("additive scores [{batch}, {queries}, {steps}, {features}]");
+    let mut step = |name: String, function: Score<B>| {
+        rows.time(name, || {
+            let scores = function(query.clone(), keys.clone(), weight.clone());
+            let grads = scores.backward(); // starts from ones
+            black_box((query.grad(&grads), keys.grad(&grads), weight.grad(&grads)));
+        });
+    };
+    step(what.clone(), additive_scores);
+    step(format!("{what}, tensor operations"), additive::portable::additive_scores);
+    let (query, keys, weight) = (query.inner(), keys.inner(), weight.inner());
+    rows.time(format!("{what}, forward only"), || {
+        black_box(additive_scores(query.clone(), keys.clone(), weight.clone()));
+    });
 }
 
 fn embeddings<B: AutodiffBackend>(rows: &mut Rows<'_>, vocabulary: usize, features: usize) {
