@@ -8,6 +8,7 @@ pub mod attention;
 pub mod beam;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub mod cpu;
+pub mod ctc;
 pub mod embedding;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod indices;

@@ -16,6 +16,7 @@ mod portable;
 mod state;
 pub mod state_dict;
 
+pub(crate) use portable::steps;
 pub use state::{RecurrentState, RecurrentStateData};
 
 use burn::module::{Initializer, Module, Param};

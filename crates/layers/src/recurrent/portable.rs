@@ -101,7 +101,7 @@ fn gru<B: Backend>(from_input: Tensor<B, 2>, from_hidden: Tensor<B, 2>, hidden: 
 ///
 /// Halved again and again rather than cut off one by one: the gradient of a slice is as large as what it was cut from,
 /// so one by one the backward pass would be quadratic in time.
-fn steps<B: Backend>(sequence: Tensor<B, 3>) -> Vec<Tensor<B, 2>> {
+pub(crate) fn steps<B: Backend>(sequence: Tensor<B, 3>) -> Vec<Tensor<B, 2>> {
     let [batch, time, features] = sequence.dims();
     if time == 1 {
         return vec![sequence.reshape([batch, features])];
