@@ -158,6 +158,7 @@ impl Job for LanguageModelJob {
             top_k: request.top_k,
             top_p: request.top_p,
             repetition_penalty: request.repetition_penalty,
+            suppressed: without_text(&tokenizer),
         };
         for number in 0..request.count {
             if request.count > 1 {
@@ -193,6 +194,9 @@ fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {
     if facts.characters_per_token != 1.0 {
         let ratio = format!("{:.2}", facts.characters_per_token);
         lines.push(("characters per token".to_string(), ratio));
+    }
+    if let Some(rate) = facts.unknown_rate {
+        lines.push(("unknown tokens".to_string(), format!("{:.1} % of the validation text", 100.0 * rate)));
     }
     lines.push(("parameters".to_string(), parameters.to_string()));
     lines
@@ -294,12 +298,20 @@ impl<B: AutodiffBackend> Task<B> for LanguageModelTask<B> {
         }
         let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
         let loss = mean(loss_sum.into_data());
-        Ok(Scores::from([
+        let mut scores = Scores::from([
             ("loss".to_string(), loss),
             ("perplexity".to_string(), loss.exp()),
             ("bits_per_character".to_string(), self.facts.bits_per_character(loss)),
             ("accuracy".to_string(), mean(correct_sum.into_data())),
-        ]))
+        ]);
+        // Beside the perplexity, which a small vocabulary flatters.
+        scores.extend(self.facts.unknown_rate.map(|rate| ("unknown_rate".to_string(), rate)));
+        // Not where tokens are characters, as nobody reports it there, nor where white space divides no words.
+        let per_word = self.facts.word_perplexity(loss);
+        if !matches!(self.tokenizer, Tokenizer::Char(_)) && per_word.is_finite() {
+            scores.insert("word_perplexity".to_string(), per_word);
+        }
+        Ok(scores)
     }
 
     fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
@@ -312,7 +324,11 @@ impl<B: AutodiffBackend> Task<B> for LanguageModelTask<B> {
             let request = TextRequest {
                 prompt: &options.sample_prompt,
                 tokens: options.sample_tokens,
-                options: SamplingOptions { temperature: options.sample_temperature, ..SamplingOptions::default() },
+                options: SamplingOptions {
+                    temperature: options.sample_temperature,
+                    suppressed: without_text(&self.tokenizer),
+                    ..SamplingOptions::default()
+                },
                 seed: stream_seed(self.seed, self.step, number as u64),
             };
             let mut text = String::new();
@@ -390,6 +406,18 @@ struct TextRequest<'a> {
     seed: u64,
 }
 
+/// The tokens that stand for no text: padding, and what the vocabulary lacks.
+fn without_text(tokenizer: &Tokenizer) -> Vec<u32> {
+    [tokenizer.padding_token(), tokenizer.unknown_token()].into_iter().flatten().collect()
+}
+
+/// What a text without a prompt follows: of what the tokenizer knows, that which tells the model least.
+fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
+    let known = |text| tokenizer.encode(text).ok().filter(|tokens| !tokens.is_empty());
+    // Every tokenizer has a token 0.
+    ["\n", "."].into_iter().find_map(known).unwrap_or_else(|| vec![0])
+}
+
 /// Gives the prompt and its continuation to `output`, each piece as soon as it is certain.
 fn write_text<B: Backend>(
     model: &LanguageModel<B>,
@@ -399,18 +427,22 @@ fn write_text<B: Backend>(
     output: &mut dyn FnMut(&str) -> std::io::Result<()>,
 ) -> Result<(), TaskError> {
     let mut prompt = tokenizer.encode(request.prompt)?;
-    if prompt.is_empty() {
-        // The model needs a token to go on from; a line break tells it least, and every tokenizer has a token 0.
-        prompt = tokenizer.encode("\n").unwrap_or_else(|_| vec![0]);
-    } else {
-        output(request.prompt)?;
-    }
-    let generator = Generator::new(model, &prompt, request.options.clone(), request.seed, device)?;
     let mut decoder = tokenizer.stream_decoder();
+    if !request.prompt.is_empty() {
+        output(request.prompt)?;
+        // The space before the next word depends on the last one.
+        prompt.iter().for_each(|token| drop(decoder.push(*token)));
+    }
+    if prompt.is_empty() {
+        prompt = beginning(tokenizer);
+    }
+    let mut has_space = !tokenizer.keeps_white_space() && request.prompt.ends_with(char::is_whitespace);
+    let generator = Generator::new(model, &prompt, request.options.clone(), request.seed, device)?;
     for token in generator.take(request.tokens) {
         let text = decoder.push(token?);
+        let text = if std::mem::take(&mut has_space) { text.trim_start_matches(' ') } else { &text };
         if !text.is_empty() {
-            output(&text)?;
+            output(text)?;
         }
     }
     output(&decoder.finish())?;
