@@ -124,9 +124,9 @@ impl SpeechSplit {
     pub(super) fn of(&self, speech: &Speech) -> Result<Parts, DataError> {
         let parts = match self {
             Self::Speaker(split) => {
+                let speakers = speech.keys("speaker", |recording| recording.speaker)?;
                 check_speakers("split.test", &split.test, speech)?;
                 check_speakers("split.validation", &split.validation, speech)?;
-                let speakers = speech.keys("speaker", |recording| recording.speaker)?;
                 let speaker = |index: usize| &speech.speakers[speakers[index]];
                 let held = |names: &[String], index| names.contains(speaker(index));
                 let held = |index| [held(&split.validation, index), held(&split.test, index)];

@@ -102,13 +102,13 @@ mod tests {
     }
 
     /// All samples of all recordings.
-    const LENGTH: usize = 0;
+    const LENGTH: usize = 4_193_553;
 
     #[test]
     fn they_sound_and_fit() {
         for digit in spoken_digits() {
             let seconds = digit.samples.len() as f64 / f64::from(RATE);
-            assert!((0.2..1.4).contains(&seconds), "{} of {seconds} s", digit.name());
+            assert!((0.14..1.4).contains(&seconds), "{} of {seconds} s", digit.name());
             let loudest = digit.samples.iter().fold(0.0f32, |loudest, sample| loudest.max(sample.abs()));
             assert!((0.1..=1.0).contains(&loudest), "{} as loud as {loudest}", digit.name());
         }
