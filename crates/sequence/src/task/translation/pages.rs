@@ -106,7 +106,10 @@ fn alignment<B: Backend>(
 
 fn labels(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
     let end = boundary(tokenizer);
-    let label = |token: &u32| if *token == end { BOUNDARY.to_string() } else { tokenizer.decode(&[*token]) };
+    // Spaces are tokens of their own, or parts of them, and would not be seen.
+    let label = |token: &u32| {
+        if *token == end { BOUNDARY.to_string() } else { tokenizer.decode(&[*token]).replace(' ', "␣") }
+    };
     tokens.iter().map(label).collect()
 }
 
