@@ -18,10 +18,14 @@ pub(crate) struct Dealer {
     part: Arc<[usize]>,
     batch_size: usize,
     order: Order,
-    /// The length of every item of the data set, where items of similar length share a batch.
-    lengths: Option<Arc<[usize]>>,
+    /// Where items of similar length share a batch, their lengths.
+    lengths: Option<Lengths>,
     plans: Arc<Mutex<Plans>>,
 }
+
+/// The length of every item of the data set, by epoch.
+#[derive(Clone)]
+struct Lengths(Arc<dyn Fn(u64) -> Arc<[usize]> + Send + Sync>);
 
 /// The plans of the last few epochs asked for, by epoch, the latest first.
 type Plans = VecDeque<(u64, Arc<Plan>)>;
@@ -60,7 +64,13 @@ impl Dealer {
     /// Gathers items of similar length, so that little of a batch is padding: a shuffled dealer deals such batches in
     /// random order, a fixed one from the shortest item to the longest. `lengths` is by place in the data set.
     pub fn by_length(self, lengths: Arc<[usize]>) -> Self {
-        Self { lengths: Some(lengths), plans: Arc::default(), ..self }
+        self.by_length_in_epoch(move |_| lengths.clone())
+    }
+
+    /// As [`by_length`](Self::by_length) for items that are made anew in each epoch: `lengths` gives those of one. A
+    /// fixed dealer asks for epoch 0.
+    pub fn by_length_in_epoch(self, lengths: impl Fn(u64) -> Arc<[usize]> + Send + Sync + 'static) -> Self {
+        Self { lengths: Some(Lengths(Arc::new(lengths))), plans: Arc::default(), ..self }
     }
 
     /// Batches in an epoch, the same in each.
@@ -105,7 +115,8 @@ impl Dealer {
 
     fn fixed_plan(&self) -> Plan {
         let items = match &self.lengths {
-            Some(lengths) => {
+            Some(Lengths(lengths)) => {
+                let lengths = lengths(0);
                 let mut items = self.part.to_vec();
                 items.sort_by_key(|item| lengths[*item]);
                 items.into()
@@ -120,7 +131,8 @@ impl Dealer {
         let mut items = self.part.to_vec();
         shuffle(&mut items, &mut rng);
         let mut batches = self.ranges();
-        if let Some(lengths) = &self.lengths {
+        if let Some(Lengths(lengths)) = &self.lengths {
+            let lengths = lengths(epoch);
             for bucket in items.chunks_mut(BUCKET.saturating_mul(self.batch_size)) {
                 bucket.sort_by_key(|item| lengths[*item]);
             }
@@ -132,6 +144,12 @@ impl Dealer {
     fn ranges(&self) -> Vec<Range<usize>> {
         let end = |start: usize| start.saturating_add(self.batch_size).min(self.part.len());
         (0..self.part.len()).step_by(self.batch_size).map(|start| start..end(start)).collect()
+    }
+}
+
+impl std::fmt::Debug for Lengths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lengths")
     }
 }
 

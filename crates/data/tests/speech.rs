@@ -422,3 +422,13 @@ fn a_string_is_as_long_as_its_recordings_and_gaps() {
         assert_eq!(batch.frames, 1 + samples / 80);
     }
 }
+
+#[test]
+fn little_of_a_batch_of_strings_is_padding() {
+    let data = SpeechStringsData::load(&SpeechStringsConfig::default()).unwrap();
+    let batches = data.train_batches(0);
+    let (places, used) = (0..20).map(|index| batches.batch(1, index)).fold((0, 0), |(places, used), batch| {
+        (places + batch.frames * batch.batch_size, used + batch.frame_lengths.iter().sum::<i32>() as usize)
+    });
+    assert!(places < used * 110 / 100, "{places} frames for {used}");
+}

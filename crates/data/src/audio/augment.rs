@@ -104,7 +104,7 @@ mod tests {
             let config = AugmentConfig { freq_masks, freq_width, time_masks, time_width, time_fraction: 0.25 };
             let size = num_static * (1 + deltas);
             // No value is the mean of its feature, which lies well between 0 and 1.
-            let value = |place: usize| if place / size % 2 == 0 { 0.0 } else { 1.0 + place as f32 * 1e-4 };
+            let value = |place: usize| if (place / size).is_multiple_of(2) { 0.0 } else { 1.0 + place as f32 * 1e-4 };
             let features = Features { frames, size, values: (0..frames * size).map(value).collect() };
             let masked = |seed| {
                 let mut masked = features.clone();

@@ -73,13 +73,16 @@ fn in_class(class: &str, stem: &str) -> Option<(String, usize)> {
 mod tests {
     use super::*;
 
-    fn named_of(names: &[&str]) -> Result<Vec<(String, Option<String>, Option<usize>)>, String> {
+    /// Class, speaker and take.
+    type Told = (String, Option<String>, Option<usize>);
+
+    fn named_of(names: &[&str]) -> Result<Vec<Told>, String> {
         let files = names.iter().map(|name| ((*name).to_owned(), Sound::Bytes(Vec::new()))).collect();
         let found = named(Path::new("/data"), files).map_err(|error| error.to_string())?;
         Ok(found.into_iter().map(|found| (found.class, found.speaker, found.take)).collect())
     }
 
-    fn told(class: &str, speaker: &str, take: usize) -> (String, Option<String>, Option<usize>) {
+    fn told(class: &str, speaker: &str, take: usize) -> Told {
         (class.to_owned(), Some(speaker.to_owned()), Some(take))
     }
 

@@ -51,7 +51,7 @@ pub struct SpeechStringsConfig {
     pub augment: AugmentConfig,
     /// Strings in a batch; the last batch of a pass may have fewer.
     pub batch_size: usize,
-    /// Whether a batch gathers strings of about as many recordings, so that little of it is padding.
+    /// Whether a batch gathers strings of similar length, so that little of it is padding.
     pub bucket_by_length: bool,
 }
 

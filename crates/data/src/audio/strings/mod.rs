@@ -2,11 +2,13 @@
 //! classification (CTC) learns from.
 
 mod batches;
+mod composer;
 mod config;
 mod facts;
 mod prepared;
 
-pub use batches::{StringItem, StringsBatch, StringsBatches};
+pub use batches::{StringsBatch, StringsBatches};
+pub use composer::StringItem;
 pub use config::{SpeechStringsConfig, StringsConfig};
 pub use facts::SpeechStringsFacts;
 pub use prepared::SpeechStringsData;

@@ -1,4 +1,5 @@
-use super::batches::{Draw, Sounds, StringsBatches};
+use super::batches::StringsBatches;
+use super::composer::{Composer, Draw, Sounds};
 use super::config::{SpeechStringsConfig, StringsConfig};
 use super::facts::SpeechStringsFacts;
 use crate::audio::batches::Augment;
@@ -110,9 +111,13 @@ impl SpeechStringsData {
     }
 
     fn dealt(&self, part: &Arc<[usize]>, dealer: Dealer, draw: Draw, augment: Option<Augment>) -> StringsBatches {
-        let lengths = || (0..dealer.num_items()).map(|item| self.strings.length(item)).collect();
-        let dealer = if self.bucket_by_length { dealer.clone().by_length(lengths()) } else { dealer };
-        StringsBatches::new(self.sounds.clone(), part, dealer, self.strings.clone(), draw, augment)
+        let composer = Arc::new(Composer::new(self.sounds.clone(), part.clone(), self.strings.clone(), draw));
+        if !self.bucket_by_length {
+            return StringsBatches::new(composer, dealer, augment);
+        }
+        let (count, strings) = (dealer.num_items(), composer.clone());
+        let dealer = dealer.by_length_in_epoch(move |epoch| strings.lengths(epoch, count));
+        StringsBatches::new(composer, dealer, augment)
     }
 
     /// What to keep beside the weights of a model that was trained on these data.
