@@ -44,7 +44,7 @@ impl Rank {
 /// The plots of one run, most important first, and how many had to be left out.
 ///
 /// Training and validation values of one metric share a plot, and so do metrics named alike up to a slash: `loss/generator` and
-/// `loss/discriminator`.
+/// `loss/discriminator`. What never changes beside what does is a line to hold the others against: `mse/naive` beside `mse`.
 pub(crate) fn of_run(run: &Run) -> (Vec<Curve>, usize) {
     let best = run.best();
     let mut plots: Vec<Curve> = plots(&[run])
@@ -52,6 +52,7 @@ pub(crate) fn of_run(run: &Run) -> (Vec<Curve>, usize) {
         .map(|(plot, metrics)| {
             let scored = metrics.iter().any(|(split, _)| split == "validation");
             let mut series: Vec<Series> = metrics.iter().map(|(split, metric)| of_metric(run, split, metric)).collect();
+            mark_references(&mut series);
             if let [only] = series.as_mut_slice() {
                 // The heading says it all, except which split it is of; validation keeps the colour it has beside training.
                 only.name = if scored { "validation".into() } else { String::new() };
@@ -155,6 +156,21 @@ fn of_metric(run: &Run, split: &str, metric: &str) -> Series {
     let steady = matches!(plot, "lr" | "learning_rate");
     let style = if split == "train" { LineStyle::Line } else { LineStyle::Markers };
     Series { name, x, y, style, smooth: split == "train" && !steady, ..Series::default() }
+}
+
+/// Makes reference lines of the scores that never change, where others do.
+fn mark_references(series: &mut [Series]) {
+    let is_flat = |series: &Series| {
+        let scored = series.style == LineStyle::Markers;
+        scored && series.y.len() > 1 && series.y.iter().all(|value| *value == series.y[0])
+    };
+    if series.iter().all(is_flat) {
+        return;
+    }
+    for series in series.iter_mut().filter(|series| is_flat(series)) {
+        series.name = series.name.trim_end_matches(" (validation)").to_owned();
+        series.style = LineStyle::Dashed;
+    }
 }
 
 /// Steps per second say nothing beside tokens or images per second.

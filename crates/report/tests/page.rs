@@ -323,6 +323,19 @@ fn metrics_of_one_name_share_a_plot() {
 }
 
 #[test]
+fn a_score_that_never_changes_is_a_line_to_hold_others_against() {
+    let metrics = |step: i32| json!({"mse": 1.0 - 0.1 * f64::from(step), "mse/naive": 1.25, "constant": 7.0});
+    let lines: String = (1..4)
+        .map(|step| format!("{}\n", json!({"step": step, "split": "validation", "metrics": metrics(step)})))
+        .collect();
+    let html = Folder::new().with("metrics.jsonl", lines).open().to_html();
+    assert_eq!(drawings(&html).len(), 2);
+    assert!(html.contains("line dashed"));
+    let text = check(&html).text.take();
+    assert!(text.contains("naive 1.25") && !text.contains("naive (validation)"), "{text}");
+}
+
+#[test]
 fn runs_of_no_points_one_point_and_broken_points_have_pages() {
     let empty = Folder::new().open().to_html();
     assert!(check(&empty).text.borrow().contains("No metrics have been logged yet"));

@@ -57,7 +57,8 @@ pub struct RecurrentForecaster {
     pub num_layers: usize,
     /// Probability of dropping a value in training, between recurrent layers and before the head.
     pub dropout: f64,
-    /// How the horizon is forecast.
+    /// How the horizon is forecast: `direct`, or `autoregressive`, which holds covariates at their last known value, as nothing
+    /// says what they are in the rows to come. Where covariates change within the horizon, `direct` is the better choice.
     pub head: ForecastHead,
     /// Let the network see and forecast differences from the last known row of the targets, as NLinear does: levels that
     /// training never saw are then no obstacle.

@@ -281,6 +281,49 @@ fn a_trained_model_generates_from_its_artefacts() {
     assert!(again.facts.iter().any(|(name, _)| name == "vocabulary"));
 }
 
+/// What is asked of text by word and by byte pairs: scores that compare, and text that reads as text.
+#[test]
+fn words_and_byte_pairs_are_scored_and_written() {
+    for (tokenizer, by_word) in [
+        ("kind = \"word\"\nvocab_size = 300\nlowercase = false\nline_breaks = true", true),
+        ("kind = \"bpe\"\nvocab_size = 300", false),
+    ] {
+        let mut blocks = blocks();
+        blocks.data.0.tokenizer = toml::from_str(tokenizer).unwrap();
+        blocks.task.sample_prompt = "Once upon a time".into();
+        let Assembled { mut task, model, splits, .. } = assemble(&blocks, None);
+        let model = model.valid();
+        let validation = splits.validation.unwrap();
+        let scores = task.evaluate(&model, &mut validation.iter(), &Default::default()).unwrap();
+        let text = data::text::TextData::load(&blocks.data.0).unwrap();
+        let tail: String = data::text::stories::text().chars().skip(text.facts.num_characters * 9 / 10).collect();
+        let nats = scores["loss"] * text.facts.validation_tokens as f64;
+        let bits = nats / std::f64::consts::LN_2 / tail.chars().count() as f64;
+        assert!((scores["bits_per_character"] / bits - 1.0).abs() < 1e-3, "{scores:?}");
+        let per_word = (nats / tail.split_whitespace().count() as f64).exp();
+        assert!((scores["word_perplexity"].ln() / per_word.ln() - 1.0).abs() < 1e-3, "{scores:?}");
+        let unknown = scores.get("unknown_rate");
+        assert!(unknown.map_or(!by_word, |rate| by_word && *rate > 0.01 && *rate < 0.5), "{scores:?}");
+        // An untrained model draws all tokens alike, but never one that is no text; the prompt and it are a space apart.
+        let sample = texts_of(task.samples(&model, &Default::default()).unwrap()).remove(0);
+        assert!(sample.starts_with("Once upon a time"), "{sample}");
+        if by_word {
+            assert!(!sample.contains("<unk>") && !sample.contains("<pad>") && !sample.contains(" ,"), "{sample}");
+            let next = sample["Once upon a time".len()..].chars().next().unwrap();
+            assert!(!next.is_alphanumeric(), "{sample}");
+        }
+    }
+}
+
+#[test]
+fn words_without_line_breaks_are_written_without_a_prompt() {
+    let mut blocks = blocks();
+    blocks.data.0.tokenizer = toml::from_str("kind = \"word\"\nvocab_size = 300").unwrap();
+    let Assembled { mut task, model, .. } = assemble(&blocks, None);
+    let sample = texts_of(task.samples(&model.valid(), &Default::default()).unwrap()).remove(0);
+    assert!(sample.split_whitespace().count() > 5 && !sample.starts_with(' '), "{sample}");
+}
+
 #[test]
 fn random_windows_train_as_well() {
     let mut blocks = blocks();

@@ -47,7 +47,7 @@ fn a_table_is_learned_scored_beside_the_baselines_and_forecast() {
     assert!(desk.path().join("runs/load/report/forecast.json").is_file());
 
     let scores = train(desk.path(), &["eval", "--run", "load"]);
-    for name in ["mse_naive", "mse_seasonal_naive", "smape", "mase", "coverage_interval"] {
+    for name in ["mse/naive", "mse/seasonal_naive", "smape", "mase", "coverage/interval"] {
         assert!(scores.contains(name), "{scores}");
     }
     let page = fs::read_to_string(desk.path().join("runs/load/report/test-forecast.json")).unwrap();

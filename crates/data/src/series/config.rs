@@ -49,7 +49,7 @@ pub struct SeriesConfig {
     pub date_column: Option<String>,
     /// The columns to forecast, which are inputs too. Empty: all columns but the dates and the covariates.
     pub targets: Vec<String>,
-    /// Columns that are inputs only.
+    /// Columns that are inputs only. A model knows them for the rows it reads, not for those it forecasts.
     pub covariates: Vec<String>,
     /// What to do where a value is missing: an empty cell, or one that says NaN, NA, N/A, null, none or `?`.
     pub missing: Missing,

@@ -32,6 +32,15 @@ fn csv_cell(text: &str) -> String {
     if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }
 
+/// Rows, the header among them, as CSV.
+fn csv_table(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String, TaskError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
 /// Gives predictions, a CSV table, to the file that was asked for, or else as text.
 fn give_table(
     table: &str,
