@@ -4,7 +4,7 @@
 use burn::{
     module::{Module, Param},
     nn::{Dropout, DropoutConfig},
-    tensor::{Distribution, Int, Tensor, TensorData, activation::softmax, backend::Backend},
+    tensor::{Distribution, Int, Tensor, backend::Backend},
 };
 use layers::{
     embedding::embedding,
@@ -12,6 +12,8 @@ use layers::{
     recurrent::{Cell, Recurrent, RecurrentConfig},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::pooling::{AttentionPooling, Pooling, uniform};
 
 /// The architecture. The sizes of the vocabulary and of the set of classes are not part of it but of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,23 +36,6 @@ pub struct ClassifierConfig {
     /// Probability of dropping a value in training: of the embedding's output, between recurrent layers, and before the
     /// projection.
     pub dropout: f64,
-}
-
-/// How the states of all steps become one vector. Padding never counts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "training", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Pooling {
-    /// The state after the last step that each direction read.
-    Last,
-    /// The mean over the steps.
-    Mean,
-    /// The largest value over the steps.
-    #[default]
-    Max,
-    /// A mean weighted by learned attention (Yang et al. 2016, <https://aclanthology.org/N16-1174>): the softmax over the
-    /// steps of `v · tanh(W h + b)`.
-    Attention,
 }
 
 impl Default for ClassifierConfig {
@@ -86,17 +71,6 @@ pub struct Classifier<B: Backend> {
     pooling: Pooling,
 }
 
-/// The weights of a mean over steps.
-#[derive(Module, Debug)]
-pub struct AttentionPooling<B: Backend> {
-    /// `[features, features]`
-    pub weight: Param<Tensor<B, 2>>,
-    /// `[features]`
-    pub bias: Param<Tensor<B, 1>>,
-    /// `[1, features]`: what each step is compared with.
-    pub context: Param<Tensor<B, 2>>,
-}
-
 impl ClassifierConfig {
     /// The values that can never work: the key, and what is allowed.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
@@ -130,13 +104,7 @@ impl ClassifierConfig {
             .with_bidirectional(self.bidirectional)
             .with_dropout(self.dropout);
         let features = rnn.output_size();
-        let within = |inputs: usize| {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            Distribution::Uniform(-bound, bound)
-        };
         // Drawn now rather than at first use, so that the weights follow from the backend's seed at this call.
-        let matrix = |rows, columns| Param::from_tensor(Tensor::random([rows, columns], within(columns), device));
-        let vector = |length, inputs| Param::from_tensor(Tensor::random([length], within(inputs), device));
         let normal = Distribution::Normal(0.0, 1.0);
         let embedding = Param::from_tensor(Tensor::random([vocab_size, self.embedding_size], normal, device));
         let rnn = rnn.init(device);
@@ -144,13 +112,9 @@ impl ClassifierConfig {
         Classifier {
             embedding,
             rnn,
-            attention: (self.pooling == Pooling::Attention).then(|| AttentionPooling {
-                weight: matrix(features, features),
-                bias: vector(features, features),
-                context: matrix(1, features),
-            }),
-            weight: matrix(classes, features),
-            bias: vector(classes, features),
+            attention: self.pooling.init(features, device),
+            weight: Param::from_tensor(uniform([classes, features], features, device)),
+            bias: Param::from_tensor(uniform([classes], features, device)),
             dropout: DropoutConfig::new(self.dropout).init(),
             pooling: self.pooling,
         }
@@ -179,39 +143,8 @@ impl<B: Backend> Classifier<B> {
         tokens: Tensor<B, 2, Int>,
         lengths: &[usize],
     ) -> (Tensor<B, 2>, Option<Tensor<B, 2>>) {
-        let [_, time] = tokens.dims();
-        let device = tokens.device();
         let embedded = self.dropout.forward(embedding(self.embedding.val(), tokens));
         let (states, last) = self.rnn.forward_packed(embedded, lengths);
-        // Added to a step, keeps it as it is or takes it out of a maximum or a softmax.
-        let exclude = |states: Tensor<B, 3>| {
-            let is_padded = lengths.iter().any(|length| *length < time);
-            if is_padded { states + padding_mask(lengths, time, &device) } else { states }
-        };
-        match self.pooling {
-            Pooling::Last => (last, None),
-            Pooling::Mean => {
-                let counts: Vec<f32> = lengths.iter().map(|length| *length as f32).collect();
-                let counts = Tensor::from_data(TensorData::new(counts, [lengths.len(), 1]), &device);
-                (states.sum_dim(1).squeeze_dim::<2>(1) / counts, None)
-            }
-            Pooling::Max => (exclude(states).max_dim(1).squeeze_dim::<2>(1), None),
-            Pooling::Attention => {
-                let Some(attention) = &self.attention else { return (last, None) };
-                let hidden =
-                    linear_transposed(states.clone(), attention.weight.val(), Some(attention.bias.val())).tanh();
-                let scores = linear_transposed(hidden, attention.context.val(), None); // [batch, time, 1]
-                let weights = softmax(exclude(scores), 1);
-                let pooled = (states * weights.clone()).sum_dim(1).squeeze_dim::<2>(1);
-                (pooled, Some(weights.squeeze_dim::<2>(2)))
-            }
-        }
+        self.pooling.forward(states, last, lengths, self.attention.as_ref())
     }
-}
-
-/// 0 for a step and a very negative number for padding: `[batch, time, 1]`.
-fn padding_mask<B: Backend>(lengths: &[usize], time: usize, device: &B::Device) -> Tensor<B, 3> {
-    let values: Vec<f32> =
-        lengths.iter().flat_map(|length| (0..time).map(move |step| if step < *length { 0.0 } else { -1e9 })).collect();
-    Tensor::from_data(TensorData::new(values, [lengths.len(), time, 1]), device)
 }

@@ -15,12 +15,16 @@
 //! assert_eq!(logits.dims(), [1, 16, 65]);
 //! ```
 
+pub mod acoustic;
 pub mod attention;
 pub mod classifier;
 pub mod forecaster;
 pub mod generation;
 pub mod language_model;
+pub mod pooling;
 pub mod pretrained;
+pub mod speech_classifier;
+pub mod speech_recognizer;
 #[cfg(feature = "training")]
 pub mod task;
 pub mod translator;

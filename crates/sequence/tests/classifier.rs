@@ -8,10 +8,7 @@ use layers::{
     loss::{CrossEntropy, cross_entropy},
     recurrent::Cell,
 };
-use sequence::{
-    classifier::{ClassifierConfig, Pooling},
-    pretrained,
-};
+use sequence::{classifier::ClassifierConfig, pooling::Pooling, pretrained};
 use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path};
 
 const TOLERANCE: f64 = 1e-4;

@@ -1,12 +1,11 @@
 //! The job `sequence-classification`: which class a text belongs to.
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{
     module::Module,
     tensor::{
         Int, Tensor, TensorData,
-        activation::softmax,
         backend::{AutodiffBackend, Backend},
     },
 };
@@ -15,19 +14,21 @@ use data::text::{
     tokenizer::Tokenizer,
 };
 use layers::loss::{CrossEntropy, cross_entropy};
-use report::{Body, Section, Table, confusion_sections};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    metrics::Confusion,
     task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::{batches, csv_cell, give_table, report_problems};
+use super::{
+    batches, csv_table, give_table,
+    predictions::{Predictions, largest, probabilities},
+    report_problems,
+};
 use crate::classifier::{Classifier, ClassifierConfig};
 
 /// The artefacts beside the weights without which they mean nothing.
@@ -133,23 +134,22 @@ impl Job for ClassificationJob {
         let mut model = blocks.model.init::<B>(tokenizer.vocab_size(), classes.len(), trained.device);
         weights::apply(&mut model, trained.weights)?;
 
-        let mut table =
-            format!("class,{},text\n", classes.iter().map(|class| csv_cell(class)).collect::<Vec<_>>().join(","));
+        let header = std::iter::once("class".to_string()).chain(classes.iter().cloned()).chain(["text".to_string()]);
+        let mut rows = vec![header.collect()];
         for texts in texts.chunks(PREDICTED_TOGETHER) {
-            let probabilities = probabilities(&model, &tokenizer, blocks.data.0.max_len, texts, trained.device)?;
+            let probabilities = probabilities_of(&model, &tokenizer, blocks.data.0.max_len, texts, trained.device)?;
             for (text, row) in texts.iter().zip(probabilities.chunks(classes.len())) {
                 let class = &classes[largest(row)];
                 if request.output.is_some() {
-                    let row: Vec<String> = row.iter().map(|value| format!("{value:.6}")).collect();
-                    writeln!(table, "{},{},{}", csv_cell(class), row.join(","), csv_cell(text))?;
+                    let values = row.iter().map(|value| format!("{value:.6}"));
+                    rows.push(std::iter::once(class.clone()).chain(values).chain([text.clone()]).collect());
                 } else {
-                    let line = format!("{class}  {:.3}  {text}\n", row[largest(row)]);
-                    output(Generated::Text(&line))?;
+                    output(Generated::Text(&format!("{class}  {:.3}  {text}\n", row[largest(row)])))?;
                 }
             }
         }
         if request.output.is_some() {
-            give_table(&table, request, output)?;
+            give_table(&csv_table(rows)?, request, output)?;
         }
         Ok(())
     }
@@ -165,12 +165,8 @@ fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
     serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display()).into())
 }
 
-fn largest(values: &[f32]) -> usize {
-    (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b])).unwrap_or(0)
-}
-
 /// `[texts, classes]`
-fn probabilities<B: Backend>(
+fn probabilities_of<B: Backend>(
     model: &Classifier<B>,
     tokenizer: &Tokenizer,
     max_len: usize,
@@ -186,8 +182,7 @@ fn probabilities<B: Backend>(
         tokens.iter().copied().chain(padding)
     });
     let padded = TensorData::new(padded.collect::<Vec<i32>>(), [texts.len(), time]);
-    let logits = model.forward(Tensor::from_data(padded, device), &lengths);
-    Ok(softmax(logits, 1).into_data().iter::<f32>().collect())
+    Ok(probabilities(model.forward(Tensor::from_data(padded, device), &lengths)))
 }
 
 fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
@@ -253,62 +248,22 @@ impl<B: AutodiffBackend> Task<B> for ClassificationTask {
         batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
         device: &B::Device,
     ) -> Result<Scores, TaskError> {
-        let mut predictions = Vec::new();
+        let mut predictions = Predictions::new(&self.texts.classes, "texts");
         for batch in batches {
             let batch = batch?;
             let texts = Texts::<B::InnerBackend>::new(&batch, device);
-            let logits = model.forward(texts.tokens, &texts.lengths);
-            // A few numbers a text; the mistakes are looked up by them.
-            let probabilities = softmax(logits, 1).into_data();
-            let values: Vec<f32> = probabilities.iter::<f32>().collect();
-            for ((row, index), label) in values.chunks(self.texts.classes.len()).zip(&batch.indices).zip(&batch.labels)
-            {
-                predictions.push(Prediction {
-                    index: *index,
-                    label: *label as usize,
-                    class: largest(row),
-                    probability: f64::from(row[*label as usize]),
-                    certainty: f64::from(row[largest(row)]),
-                });
-            }
+            predictions.add(model.forward(texts.tokens, &texts.lengths), &batch.indices, &batch.labels);
         }
-        if predictions.is_empty() {
-            return Err("there is no text to score".into());
-        }
-        let classes = &self.texts.classes;
-        let confusion = Confusion::new(classes.len(), predictions.iter().map(|p| (p.label, p.class)));
-        let loss = predictions.iter().map(|p| -p.probability.max(f64::from(f32::MIN_POSITIVE)).ln()).sum::<f64>();
-        let mut scores = confusion.scores();
-        scores.insert("loss".to_string(), loss / predictions.len() as f64);
-        let mut sections = confusion_sections(classes, confusion.counts(), &confusion.by_class(), "texts").to_vec();
-        sections.push(self.mistakes(predictions));
+        let scores = predictions.scores()?;
+        let mut sections = predictions.sections();
+        let text = |index| self.texts.text(index).to_string();
+        sections.push(predictions.worst_mistakes(self.options.worst_mistakes, "text", text));
         self.pages = BTreeMap::from([("classification".to_string(), serde_json::to_value(sections)?)]);
         Ok(scores)
     }
 
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {
         self.pages.clone()
-    }
-}
-
-impl ClassificationTask {
-    /// The texts whose class the model thought least likely.
-    fn mistakes(&self, mut predictions: Vec<Prediction>) -> Section {
-        predictions.retain(|prediction| prediction.class != prediction.label);
-        predictions.sort_by(|a, b| a.probability.total_cmp(&b.probability));
-        let row = |prediction: &Prediction| {
-            let class = |class: usize| self.texts.classes[class].clone();
-            let certainty = format!("{:.3}", prediction.certainty);
-            vec![
-                class(prediction.label),
-                class(prediction.class),
-                certainty,
-                self.texts.text(prediction.index).to_string(),
-            ]
-        };
-        let rows = predictions.iter().take(self.options.worst_mistakes).map(row).collect();
-        let columns = ["class", "predicted", "probability", "text"].map(str::to_string).to_vec();
-        Section::new("Worst mistakes", Body::Table(Table { columns, rows }))
     }
 }
 
@@ -330,16 +285,4 @@ impl<B: Backend> Texts<B> {
             labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
         }
     }
-}
-
-/// What the model says of one text.
-struct Prediction {
-    /// Number of the text.
-    index: usize,
-    label: usize,
-    class: usize,
-    /// Of the true class.
-    probability: f64,
-    /// Of the predicted class.
-    certainty: f64,
 }

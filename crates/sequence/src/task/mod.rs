@@ -5,6 +5,11 @@ pub mod classification;
 pub mod forecast;
 
 pub mod language_model;
+mod predictions;
+mod speech;
+pub mod speech_classification;
+pub mod speech_recognition;
+pub mod translation;
 
 use std::fs;
 
@@ -25,11 +30,6 @@ fn report_problems(found: Vec<(&'static str, String)>, problems: &mut Problems) 
 /// Batches for the loop from batches of the data crate, by epoch and index.
 fn batches<T: Send + 'static>(per_epoch: usize, batch: impl Fn(u64, usize) -> T + Send + Sync + 'static) -> Batches<T> {
     Batches::new(per_epoch as u64, move |epoch, index| Ok(batch(epoch, index as usize)))
-}
-
-/// A cell of a CSV table.
-fn csv_cell(text: &str) -> String {
-    if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_string() }
 }
 
 /// Rows, the header among them, as CSV.
