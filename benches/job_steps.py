@@ -1,6 +1,6 @@
-"""Times a training step of the forecaster and of the classifier: PyTorch beside `train`, in turns.
+"""Times a training step of each job of the sequence family but the language model: PyTorch beside `train`, in turns.
 
-The configs give the sizes: `forecast-etth1-lstm.toml` and `sentiment-rt-polarity.toml`. `train` is timed as a user runs it, data
+The configs in `JOBS` give the sizes. `train` is timed as a user runs it, data
 and loop included: the steps per second that it logs. PyTorch has its batches ready as tensors.
 """
 
@@ -17,6 +17,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+import pytorch_speech
+import pytorch_translator
 from pytorch_classifier import Classifier, padded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,6 +80,28 @@ def classification(config, path):
     return model, batches, lambda model, tokens, lengths, labels: nn.functional.cross_entropy(model(tokens, lengths), labels)
 
 
+def translation(config):
+    data, sizes = config["data"], config["model"]
+    vocabulary = data["tokenizer"]["vocab_size"] + 1
+    model = pytorch_translator.Translator(vocabulary, sizes["embedding_size"], sizes["hidden_size"], sizes["dropout"])
+    return model, pytorch_translator.multi30k_batches(vocabulary, data["batch_size"], 20), pytorch_translator.loss_of
+
+
+def recognition(config):
+    data = config["data"]
+    features = data["features"]["num_coefficients"] * (1 + data["features"]["deltas"])
+    model = pytorch_speech.SpeechRecognizer(features, config["model"])
+    return model, pytorch_speech.string_batches(features, data, 20), pytorch_speech.loss_of
+
+
+JOBS = {
+    "forecast-etth1-lstm": lambda config, _: forecast(config),
+    "sentiment-rt-polarity": classification,
+    "translation-multi30k": lambda config, _: translation(config),
+    "fsdd-strings": lambda config, _: recognition(config),
+}
+
+
 def kiln(binary, backend, path, steps, folder):
     run = Path(folder) / f"{path.stem}-{backend}-{time.time_ns()}"
     settings = {"runs": str(folder), "training.log_every": f"{WINDOW} steps", "training.checkpoint_every": "never"}
@@ -93,6 +117,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--binary", default=ROOT / "target/debug/train")
     parser.add_argument("--backends", default="flex")
+    parser.add_argument("--jobs", default=",".join(JOBS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--threads", type=int, default=2)
@@ -100,12 +125,11 @@ def main():
     torch.set_num_threads(args.threads)
 
     print(f"{args.threads} threads, PyTorch {torch.__version__}, {args.rounds} rounds of {args.steps} steps in turns; ms a step")
-    print(f"{'':16} {'':10} {'best':>8} {'median':>8} {'of PyTorch':>12}")
-    for job, name in [("forecast", "forecast-etth1-lstm"), ("classification", "sentiment-rt-polarity")]:
-        path = ROOT / f"configs/sequence/{name}.toml"
+    print(f"{'':22} {'':10} {'best':>8} {'median':>8} {'of PyTorch':>12}")
+    for job in args.jobs.split(","):
+        path = ROOT / f"configs/sequence/{job}.toml"
         config = tomllib.loads(path.read_text())
-        prepared = forecast(config) if job == "forecast" else classification(config, path)
-        model, batches, loss_of = prepared
+        model, batches, loss_of = JOBS[job](config, path)
         times = {"pytorch": [], **{backend: [] for backend in args.backends.split(",")}}
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(args.rounds):
@@ -115,7 +139,7 @@ def main():
         reference = statistics.median(times["pytorch"])
         for name, values in times.items():
             median = statistics.median(values)
-            print(f"{job:16} {name:10} {min(values):8.2f} {median:8.2f} {median / reference:11.2f}x", flush=True)
+            print(f"{job:22} {name:10} {min(values):8.2f} {median:8.2f} {median / reference:11.2f}x", flush=True)
 
 
 if __name__ == "__main__":

@@ -404,7 +404,9 @@ impl Evaluation {
             Section::new(title, Body::Table(Table { columns, rows }))
         };
         let mut strings: Vec<&Recognized> = self.strings.iter().collect();
-        sections.push(table("Examples", &strings));
+        // They come by length: one in every few shows short and long ones.
+        let step = strings.len().div_ceil(examples.max(1)).max(1);
+        sections.push(table("Examples", &strings.iter().copied().step_by(step).collect::<Vec<_>>()));
         strings.retain(|string| string.edits.total() > 0);
         strings.sort_by_key(|string| std::cmp::Reverse(string.edits.total()));
         sections.push(table("Most errors", &strings));

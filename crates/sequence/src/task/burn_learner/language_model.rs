@@ -1,19 +1,16 @@
-//! burn's own training traits for the language model, so that it also runs under burn's learner
-//! (`burn::train::SupervisedTraining`). See `examples/burn-learner`.
+//! burn's own training traits for the language model. See `examples/burn-learner`.
 //!
 //! burn's learner has no place for carried state, so each window begins with an empty one.
 
 use burn::{
     data::dataloader::batcher::Batcher,
-    tensor::{
-        Int, Tensor, TensorData,
-        backend::{AutodiffBackend, Backend},
-    },
-    train::{InferenceStep, SequenceOutput, TrainOutput, TrainStep},
+    tensor::{Int, Tensor, TensorData, backend::Backend},
+    train::SequenceOutput,
 };
 use data::text::windows::{IGNORE_TARGET, TextBatch};
 use layers::loss::{CrossEntropy, cross_entropy};
 
+use super::burn_steps;
 use crate::language_model::LanguageModel;
 
 /// A batch of windows on the device.
@@ -56,21 +53,4 @@ fn predict<B: Backend>(model: &LanguageModel<B>, batch: LanguageModelBatch<B>) -
     SequenceOutput::new(loss, logits, None, batch.targets)
 }
 
-impl<B: AutodiffBackend> TrainStep for LanguageModel<B> {
-    type Input = LanguageModelBatch<B>;
-    type Output = SequenceOutput<B>;
-
-    fn step(&self, batch: Self::Input) -> TrainOutput<Self::Output> {
-        let output = predict(self, batch);
-        TrainOutput::new(self, output.loss.backward(), output)
-    }
-}
-
-impl<B: Backend> InferenceStep for LanguageModel<B> {
-    type Input = LanguageModelBatch<B>;
-    type Output = SequenceOutput<B>;
-
-    fn step(&self, batch: Self::Input) -> Self::Output {
-        predict(self, batch)
-    }
-}
+burn_steps!(LanguageModel, LanguageModelBatch, SequenceOutput);

@@ -1,0 +1,33 @@
+//! burn's own training traits for the translator, which reads the true tokens.
+
+use burn::{
+    tensor::{Int, Tensor, backend::Backend},
+    train::SequenceOutput,
+};
+use data::text::windows::IGNORE_TARGET;
+use layers::loss::{CrossEntropy, cross_entropy};
+
+use super::burn_steps;
+use crate::translator::Translator;
+
+/// Texts and their translations.
+#[derive(Clone, Debug)]
+pub struct TranslationBatch<B: Backend> {
+    /// `[batch, source time]`, padded at the end with any token.
+    pub sources: Tensor<B, 2, Int>,
+    /// `batch` numbers in `1..=source time`.
+    pub lengths: Vec<usize>,
+    /// What the decoder reads, `[batch, time]`.
+    pub inputs: Tensor<B, 2, Int>,
+    /// What it should write, `[batch, time]`; -100 where that does not count.
+    pub targets: Tensor<B, 2, Int>,
+}
+
+fn predict<B: Backend>(model: &Translator<B>, batch: TranslationBatch<B>) -> SequenceOutput<B> {
+    let logits = model.forward(batch.sources, &batch.lengths, batch.inputs, None).logits;
+    let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
+    let loss = cross_entropy(logits.clone().flatten(0, 1), batch.targets.clone().flatten(0, 1), &options);
+    SequenceOutput::new(loss, logits, None, batch.targets)
+}
+
+burn_steps!(Translator, TranslationBatch, SequenceOutput);
