@@ -1,0 +1,195 @@
+//! The weight times the patches: the output, and with the weight turned round the gradient by the input.
+
+use super::patches::{Block, Patches};
+use super::sizes::{Phase, Sizes};
+use super::tile::{HIGH, Tile, WIDE, padded};
+use crate::cpu::{
+    lanes::{Lanes, WithLanes, dispatch},
+    scratch::Scratch,
+    threads::{self, SharedSlice},
+};
+
+/// Elements of a patch that are multiplied at a time: two panels of them fill most of a usual L1 cache.
+const DEEP: usize = 224;
+
+pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    let mut output = vec![0.0; sizes.output_shape().iter().product()];
+    if output.is_empty() {
+        return output;
+    }
+    let patches = sizes.forward();
+    let depth = patches.depth();
+    let weight = Weight::pack(sizes.options.groups, sizes.group_outputs(), depth, |group, row, at| {
+        weight[(group * sizes.group_outputs() + row) * depth + at]
+    });
+    let place = Place { channels: sizes.outputs, plane: sizes.output, first: [0, 0], step: [1, 1] };
+    Apply { patches: &patches, source: input, weight: &weight, bias, place }.run(&mut output);
+    output
+}
+
+pub(super) fn input_gradient(sizes: &Sizes, gradient: &[f32], weight: &[f32]) -> Vec<f32> {
+    let mut output = vec![0.0; sizes.input_shape().iter().product()];
+    if output.is_empty() || gradient.is_empty() {
+        return output;
+    }
+    let (inputs, outputs, taps) = (sizes.group_inputs(), sizes.group_outputs(), sizes.taps());
+    for Phase { patches, taps: phase_taps, first } in sizes.phases() {
+        let weight = Weight::pack(sizes.options.groups, inputs, patches.depth(), |group, row, at| {
+            let (channel, tap) = (at / phase_taps.len(), phase_taps[at % phase_taps.len()]);
+            weight[((group * outputs + channel) * inputs + row) * taps + tap]
+        });
+        let place = Place { channels: sizes.inputs, plane: sizes.input, first, step: sizes.options.stride };
+        Apply { patches: &patches, source: gradient, weight: &weight, bias: None, place }.run(&mut output);
+    }
+    output
+}
+
+/// The left operand, in the order in which it is read.
+struct Weight {
+    groups: usize,
+    /// Channels of the result in a group.
+    rows: usize,
+    depth: usize,
+    /// `[groups, tiles, depth, HIGH]`, zeros behind the last row.
+    values: Scratch,
+}
+
+impl Weight {
+    fn pack(groups: usize, rows: usize, depth: usize, element: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
+        let tiles = rows.div_ceil(HIGH);
+        let mut values = Scratch::any(groups * tiles * depth * HIGH);
+        threads::split_rows(&mut values, depth * HIGH, 1, |first, values| {
+            for (index, tile) in (first..).zip(values.chunks_exact_mut(depth * HIGH)) {
+                let (group, first_row) = (index / tiles, index % tiles * HIGH);
+                for (at, column) in tile.chunks_exact_mut(HIGH).enumerate() {
+                    for (row, value) in (first_row..).zip(column) {
+                        *value = if row < rows { element(group, row, at) } else { 0.0 };
+                    }
+                }
+            }
+        });
+        Self { groups, rows, depth, values }
+    }
+}
+
+/// Where the pixels of a grid go in the planes of the result.
+struct Place {
+    channels: usize,
+    plane: [usize; 2],
+    first: [usize; 2],
+    step: [usize; 2],
+}
+
+struct Apply<'a> {
+    patches: &'a Patches,
+    source: &'a [f32],
+    weight: &'a Weight,
+    /// One number a channel of the result.
+    bias: Option<&'a [f32]>,
+    place: Place,
+}
+
+impl Apply<'_> {
+    fn run(&self, output: &mut [f32]) {
+        let output = SharedSlice::new(output);
+        let blocks = self.patches.blocks();
+        threads::run(self.weight.groups * blocks.len(), |index| {
+            let (block, group) = (blocks[index / self.weight.groups], index % self.weight.groups);
+            let result = dispatch(Part { apply: self, block, group });
+            self.place(&output, &result, &block, group);
+        });
+    }
+
+    /// Numbers from one channel of a block's result to the next.
+    fn result_row(&self, block: &Block) -> usize {
+        // Not a power of two, or the rows would fight for the same lines of the cache.
+        self.patches.pixels(block).next_multiple_of(WIDE) + WIDE
+    }
+
+    /// Puts a block's result, `[rows, pixels]`, in its place.
+    fn place(&self, output: &SharedSlice<'_>, result: &[f32], block: &Block, group: usize) {
+        let Place { channels, plane: [height, width], first, step } = self.place;
+        let [_, columns] = self.patches.grid;
+        let rows = self.weight.rows;
+        for row in 0..rows {
+            let channel = group * rows + row;
+            let bias = self.bias.map_or(0.0, |bias| bias[channel]);
+            let result = &result[row * self.result_row(block)..][..self.patches.pixels(block)];
+            for (image, result) in (block.first_image..).zip(result.chunks_exact(block.rows * columns)) {
+                let plane = (image * channels + channel) * height * width;
+                if step == [1, 1] {
+                    let start = plane + block.first_row * width;
+                    // SAFETY: no other block has these rows of this image, and no other group this channel.
+                    let target = unsafe { output.slice_mut(start..start + result.len()) };
+                    for (target, value) in target.iter_mut().zip(result) {
+                        *target = value + bias;
+                    }
+                    continue;
+                }
+                for (row, result) in (block.first_row..).zip(result.chunks_exact(columns)) {
+                    let start = plane + (first[0] + row * step[0]) * width;
+                    // SAFETY: as above.
+                    let target = unsafe { output.slice_mut(start + first[1]..start + width) };
+                    for (target, value) in target.iter_mut().step_by(step[1]).zip(result) {
+                        *target = value + bias;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The product of one block and group.
+struct Part<'a> {
+    apply: &'a Apply<'a>,
+    block: Block,
+    group: usize,
+}
+
+impl WithLanes for Part<'_> {
+    type Output = Scratch;
+
+    /// `[rows, pixels]`, with something behind both.
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> Scratch {
+        let Self { apply: Apply { patches, source, weight, .. }, block, group } = self;
+        let (rows, taps) = (weight.rows, patches.taps());
+        let tiles = rows.div_ceil(HIGH);
+        let pixels = patches.pixels(&block);
+        let result_row = self.apply.result_row(&block);
+        let mut result = Scratch::any(tiles * HIGH * result_row);
+        let some = (DEEP / taps).clamp(1, patches.group_channels);
+        let mut staged = Scratch::any(patches.staged(&block, some));
+        let panel = patches.panel(some);
+        let mut panels = Scratch::any(2 * panel);
+        let weight_group = &weight.values[group * tiles * weight.depth * HIGH..][..tiles * weight.depth * HIGH];
+        for first_channel in (0..patches.group_channels).step_by(some) {
+            let channels = some.min(patches.group_channels - first_channel);
+            let start = group * patches.group_channels + first_channel;
+            patches.stage(source, &block, start..start + channels, &mut staged);
+            for first in (0..pixels).step_by(2 * WIDE) {
+                let count = (pixels - first).div_ceil(WIDE).min(2);
+                for (index, panel) in panels.chunks_exact_mut(panel).take(count).enumerate() {
+                    patches.pack::<L>(&staged, &block, channels, first + index * WIDE, panel);
+                }
+                for tile in 0..tiles {
+                    let product = Tile::<1, HIGH> {
+                        left: weight_group[(tile * weight.depth + first_channel * taps) * HIGH..].as_ptr(),
+                        depth: channels * taps,
+                        run: channels * taps,
+                        run_stride: 0,
+                        right: panels.as_ptr(),
+                        right_panel: panel,
+                        output: result[tile * HIGH * result_row + first..].as_mut_ptr(),
+                        output_row: result_row,
+                        accumulate: first_channel > 0,
+                    };
+                    // SAFETY: the packed weight has this depth in each tile and the panels as many rows; the result has
+                    // room for whole tiles and panels.
+                    unsafe { product.multiply::<L>(padded(HIGH.min(rows - tile * HIGH)), count) };
+                }
+            }
+        }
+        result
+    }
+}

@@ -1,0 +1,216 @@
+//! Copying the patches of images into panels.
+//!
+//! A patch is all that goes into one pixel of the result. The rows of a panel are the elements of a patch, ordered by channel
+//! and tap, and its columns sixteen patches. Neither padding nor strides slow the copying down: first a few channels of a
+//! few rows of the image are staged, with zeros around them and, where there is a stride along the rows, in one part for
+//! each remainder. Then every row of a panel is a copy of pixels that lie side by side.
+
+use super::tile::WIDE;
+use crate::cpu::lanes::{Lanes, Wide};
+use std::ops::Range;
+
+/// Patches of a block at most, unless a single row of the result has more.
+const PIXELS: usize = 256;
+
+/// Where patches lie in images.
+#[derive(Clone, Debug)]
+pub(super) struct Patches {
+    batch: usize,
+    /// Channels of an image.
+    channels: usize,
+    /// Channels of an image that a patch sees.
+    pub group_channels: usize,
+    /// Height and width of an image.
+    source: [usize; 2],
+    /// Height and width of the result.
+    pub grid: [usize; 2],
+    stride: [usize; 2],
+    /// Row and column of the first element of the first patch.
+    first: [isize; 2],
+    /// From there to the last element of the first patch.
+    span: [usize; 2],
+    /// Where each tap of the first patch is staged.
+    taps: Vec<usize>,
+    /// Numbers from one staged row to the next and in each of its parts.
+    staged_row: usize,
+    staged_part: usize,
+}
+
+/// Some pixels of the result: of several whole images, or rows of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub first_image: usize,
+    pub images: usize,
+    pub first_row: usize,
+    pub rows: usize,
+}
+
+impl Patches {
+    /// `rows` and `columns` hold the row and column, in the first patch, of every tap in second place.
+    #[allow(clippy::too_many_arguments)] // all of them are sizes, and there are two callers
+    pub fn new(
+        batch: usize,
+        channels: usize,
+        group_channels: usize,
+        source: [usize; 2],
+        grid: [usize; 2],
+        stride: [usize; 2],
+        rows: &[(usize, isize)],
+        columns: &[(usize, isize)],
+    ) -> Self {
+        let range = |taps: &[(usize, isize)]| {
+            let places = taps.iter().map(|(_, place)| *place);
+            let first = places.clone().min().unwrap_or(0);
+            (first, (places.max().unwrap_or(0) - first) as usize)
+        };
+        let (first, span): ([isize; 2], [usize; 2]) = {
+            let (row, height) = range(rows);
+            let (column, width) = range(columns);
+            ([row, column], [height, width])
+        };
+        let staged_part = ((grid[1] - 1) * stride[1] + span[1] + 1).div_ceil(stride[1]);
+        let staged_row = staged_part * stride[1];
+        let tap = |row: isize, column: isize| {
+            let (row, column) = ((row - first[0]) as usize, (column - first[1]) as usize);
+            row * staged_row + column % stride[1] * staged_part + column / stride[1]
+        };
+        let taps = rows.iter().flat_map(|(_, row)| columns.iter().map(|(_, column)| tap(*row, *column))).collect();
+        Self { batch, channels, group_channels, source, grid, stride, first, span, taps, staged_row, staged_part }
+    }
+
+    /// Elements of the patches of one channel.
+    pub fn taps(&self) -> usize {
+        self.taps.len()
+    }
+
+    /// Elements of a patch.
+    pub fn depth(&self) -> usize {
+        self.group_channels * self.taps()
+    }
+
+    /// All pixels of the result in their order.
+    pub fn blocks(&self) -> Vec<Block> {
+        let [rows, columns] = self.grid;
+        let pixels = rows * columns;
+        if 2 * pixels <= PIXELS {
+            let images = PIXELS / pixels;
+            let block =
+                |first_image| Block { first_image, images: images.min(self.batch - first_image), first_row: 0, rows };
+            return (0..self.batch).step_by(images).map(block).collect();
+        }
+        let parts = rows.div_ceil((PIXELS / columns).max(1));
+        let part = |first_image, part| {
+            let (first_row, end) = (rows * part / parts, rows * (part + 1) / parts);
+            Block { first_image, images: 1, first_row, rows: end - first_row }
+        };
+        (0..self.batch).flat_map(|image| (0..parts).map(move |index| part(image, index))).collect()
+    }
+
+    pub fn pixels(&self, block: &Block) -> usize {
+        block.images * block.rows * self.grid[1]
+    }
+
+    /// Numbers of one channel of one image.
+    fn staged_plane(&self, block: &Block) -> usize {
+        ((block.rows - 1) * self.stride[0] + self.span[0] + 1) * self.staged_row
+    }
+
+    /// Room for the patches of so many channels. Copies read up to a panel behind the last pixel.
+    pub fn staged(&self, block: &Block, channels: usize) -> usize {
+        block.images * channels * self.staged_plane(block) + WIDE
+    }
+
+    /// Stages the given channels (of all groups) of all that a block reads, in `[images, channels, rows, parts, part]`.
+    pub fn stage(&self, source: &[f32], block: &Block, channels: Range<usize>, staged: &mut [f32]) {
+        let [height, width] = self.source;
+        let mut targets = staged.chunks_exact_mut(self.staged_row);
+        let first_row = (block.first_row * self.stride[0]) as isize + self.first[0];
+        let rows = self.staged_plane(block) / self.staged_row;
+        for image in block.first_image..block.first_image + block.images {
+            for channel in channels.clone() {
+                let plane = &source[(image * self.channels + channel) * height * width..][..height * width];
+                for (row, target) in (first_row..).zip((&mut targets).take(rows)) {
+                    match usize::try_from(row) {
+                        Ok(row) if row < height => self.stage_row(&plane[row * width..][..width], target),
+                        _ => target.fill(0.0),
+                    }
+                }
+            }
+        }
+    }
+
+    fn stage_row(&self, source: &[f32], target: &mut [f32]) {
+        let stride = self.stride[1] as isize;
+        for (part, target) in target.chunks_exact_mut(self.staged_part).enumerate() {
+            let first = self.first[1] + part as isize; // column of the first number
+            // Of the numbers of this part, those before `start` lie left of the image and those from `end` on right of it.
+            let before = |column: isize| (column - first + stride - 1).div_euclid(stride).max(0) as usize;
+            let start = before(0).min(target.len());
+            let end = before(source.len() as isize).clamp(start, target.len());
+            target[..start].fill(0.0);
+            target[end..].fill(0.0);
+            if start == end {
+                continue;
+            }
+            let source = &source[(first + start as isize * stride) as usize..];
+            let target = &mut target[start..end];
+            if stride == 1 {
+                target.copy_from_slice(&source[..target.len()]);
+            } else {
+                for (target, value) in target.iter_mut().zip(source.iter().step_by(self.stride[1])) {
+                    *target = *value;
+                }
+            }
+        }
+    }
+
+    /// Numbers of a panel with so many channels: one row more than it has, because copies write past their end.
+    pub fn panel(&self, channels: usize) -> usize {
+        (channels * self.taps() + 1) * WIDE
+    }
+
+    /// Copies sixteen patches of a block, from `first` on, of so many staged channels. Behind the last patch of the block the
+    /// columns hold anything.
+    ///
+    /// # Panics
+    /// When the slices are shorter than [`staged`](Self::staged) and [`panel`](Self::panel) ask for.
+    #[inline(always)]
+    pub fn pack<L: Lanes>(&self, staged: &[f32], block: &Block, channels: usize, first: usize, panel: &mut [f32]) {
+        assert!(staged.len() >= self.staged(block, channels) && panel.len() >= self.panel(channels));
+        let plane = self.staged_plane(block);
+        let (pieces, count) = self.pieces(block, channels * plane, first);
+        let pieces = &pieces[..count];
+        let mut target = panel.as_mut_ptr();
+        for channel in 0..channels {
+            for tap in &self.taps {
+                // SAFETY: `pieces` are places of pixels of this block, so with the channel and the tap added they are
+                // inside of what is staged, which has room for the last to read on. A piece that writes on into the next row
+                // does so before that row is written; the panel has room for the last.
+                unsafe {
+                    let source = staged.as_ptr().add(channel * plane + tap);
+                    for &(from, to) in pieces {
+                        L::Wide::read(source.add(from)).write(target.add(to));
+                    }
+                    target = target.add(WIDE);
+                }
+            }
+        }
+    }
+
+    /// The runs of pixels that lie side by side among sixteen: where they are staged, and in which column they begin.
+    fn pieces(&self, block: &Block, image: usize, first: usize) -> ([(usize, usize); WIDE], usize) {
+        let [_, width] = self.grid;
+        let last = self.pixels(block).min(first + WIDE);
+        let mut pieces = [(0, 0); WIDE];
+        let mut count = 0;
+        let mut pixel = first;
+        while pixel < last {
+            let (row, column) = (pixel / width, pixel % width);
+            let place = row / block.rows * image + row % block.rows * self.stride[0] * self.staged_row + column;
+            pieces[count] = (place, pixel - first);
+            count += 1;
+            pixel += width - column;
+        }
+        (pieces, count)
+    }
+}

@@ -1,0 +1,28 @@
+//! burn's own pools: the path of every backend and float type without a kernel.
+
+use super::Pool2dOptions;
+use burn::tensor::{Tensor, backend::Backend, module};
+
+/// [`max_pool2d`](super::max_pool2d) by burn, which cannot differentiate it twice.
+///
+/// # Shapes
+/// As [`max_pool2d`](super::max_pool2d).
+pub fn max_pool2d<B: Backend>(input: Tensor<B, 4>, options: &Pool2dOptions) -> Tensor<B, 4> {
+    module::max_pool2d(input, options.kernel, options.stride, options.padding, [1, 1], false)
+}
+
+/// [`avg_pool2d`](super::avg_pool2d) by burn.
+///
+/// # Shapes
+/// As [`avg_pool2d`](super::avg_pool2d).
+pub fn avg_pool2d<B: Backend>(input: Tensor<B, 4>, options: &Pool2dOptions, count_padding: bool) -> Tensor<B, 4> {
+    module::avg_pool2d(input, options.kernel, options.stride, options.padding, count_padding, false)
+}
+
+/// [`adaptive_avg_pool2d`](super::adaptive_avg_pool2d) by burn.
+///
+/// # Shapes
+/// As [`adaptive_avg_pool2d`](super::adaptive_avg_pool2d).
+pub fn adaptive_avg_pool2d<B: Backend>(input: Tensor<B, 4>, output_size: [usize; 2]) -> Tensor<B, 4> {
+    module::adaptive_avg_pool2d(input, output_size)
+}
