@@ -3,7 +3,7 @@
     cargo bench --profile dev -p layers --features ndarray,flex --bench convolution --no-run     (prints the path of the binary)
     python convolution.py BINARY [--threads 2] [--rounds 5] [--steps 8]
 
-Prints the best and the median milliseconds of a step, and the peak of the memory above what the process had before the steps.
+`--shapes` times single convolutions instead. Prints the best and the median milliseconds of a step, and the peak of the memory above what the process had before the steps.
 """
 
 import argparse
@@ -60,6 +60,37 @@ def pytorch(network, steps, threads):
     print(json.dumps({"ms": times[WARM_UP:], "mb": (memory("VmHWM:") - before) // 1024}))
 
 
+def shapes(backend, binary, steps, threads, environment):
+    """Best milliseconds of single convolutions: PyTorch's, the backend's and their ratio, forward and with both gradients."""
+    import torch
+    import torch.nn.functional as F
+
+    torch.set_num_threads(threads)
+
+    def best(run):
+        times = []
+        for _ in range(WARM_UP + steps):
+            start = time.perf_counter()
+            run()
+            times.append((time.perf_counter() - start) * 1e3)
+        return min(times)
+
+    command = [binary, "shapes", backend, str(steps)]
+    lines = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+    print(f"{'batch, in, size, out, kernel, stride, groups':46}{'forward':>24}{'with gradients':>24}  ({backend}, {threads} threads)")
+    for found in map(json.loads, lines):
+        batch, inputs, size, outputs, kernel, stride, groups = found["shape"]
+        x = torch.randn(batch, inputs, size, size, requires_grad=True)
+        w = torch.randn(outputs, inputs // groups, kernel, kernel, requires_grad=True)
+        convolve = lambda: F.conv2d(x, w, None, stride, kernel // 2, 1, groups)
+        direction = torch.ones_like(convolve())
+        with torch.no_grad():
+            forward = best(convolve)
+        both = best(lambda: torch.autograd.grad(convolve(), (x, w), direction))
+        row = "".join(f"{a:8.2f}{b:8.2f}{b / a:7.2f}x" for a, b in ((forward, found["forward"]), (both, found["both"])))
+        print(f"{str(found['shape']):46}{row}", flush=True)
+
+
 def memory(name):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(name))
@@ -71,6 +102,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--shapes", action="store_true")
     parser.add_argument("--networks", default="five,resnet20")
     parser.add_argument("--backends", default="pytorch,flex,ndarray")
     args = parser.parse_args()
@@ -78,6 +110,8 @@ def main():
         return pytorch(args.binary, args.steps, args.threads)
 
     environment = {**os.environ, "RAYON_NUM_THREADS": str(args.threads)}
+    if args.shapes:
+        return shapes(args.backends.split(",")[1], args.binary, args.steps, args.threads, environment)
     for network in args.networks.split(","):
         runs = {name: {"ms": [], "mb": []} for name in args.backends.split(",")}
         for _ in range(args.rounds):

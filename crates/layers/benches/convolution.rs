@@ -4,7 +4,7 @@
 //!
 //! The words behind the command choose the network (`five`, `resnet20`), the backend (`flex`, `ndarray`) and the number of
 //! steps. Each run prints one line of JSON: the milliseconds of every step but the first three, and by how much the peak of
-//! the process's memory is above what it had before them.
+//! the process's memory is above what it had before them. The word `shapes` times single convolutions of all kinds instead.
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
@@ -23,6 +23,9 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let has = |word: &str| words.iter().any(|found| found == word);
     let steps = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10);
+    if has("shapes") {
+        return if has("ndarray") { shapes::<Autodiff<NdArray>>(steps) } else { shapes::<Autodiff<Flex>>(steps) };
+    }
     let all_networks = !has("five") && !has("resnet20");
     for backend in ["flex", "ndarray"] {
         if !has(backend) && (has("flex") || has("ndarray")) {
@@ -71,6 +74,46 @@ fn time<B: AutodiffBackend>(network: &str, steps: usize) -> (Vec<f64>, u64) {
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     (times.split_off(WARM_UP), (memory("VmHWM:") - before) / 1024)
+}
+
+/// Batch, channels and size of the input; channels and size of the kernel, stride and groups.
+const SHAPES: [[usize; 7]; 12] = [
+    [32, 64, 32, 64, 3, 1, 1],
+    [128, 3, 32, 16, 3, 1, 1],
+    [128, 16, 32, 16, 3, 1, 1],
+    [128, 16, 32, 32, 3, 2, 1],
+    [128, 32, 16, 64, 1, 2, 1],
+    [128, 64, 8, 64, 3, 1, 1],
+    [64, 512, 4, 512, 3, 1, 1],
+    [64, 512, 2, 512, 3, 1, 1],
+    [4, 3, 224, 64, 7, 2, 1],
+    [4, 64, 56, 256, 1, 1, 1],
+    [16, 96, 28, 96, 3, 1, 96],
+    [16, 128, 28, 128, 3, 1, 32],
+];
+
+/// Prints the best milliseconds of each shape: of the output, and of the output and both gradients.
+fn shapes<B: AutodiffBackend>(steps: usize) {
+    for shape @ [batch, inputs, size, outputs, kernel, stride, groups] in SHAPES {
+        let input = random::<B, 4>([batch, inputs, size, size], 1.0).require_grad();
+        let weight = random::<B, 4>([outputs, inputs / groups, kernel, kernel], 1.0).require_grad();
+        let options = Conv2dOptions { stride: [stride; 2], padding: [kernel / 2; 2], groups, ..Default::default() };
+        let best = |run: &dyn Fn()| {
+            let time = |_| {
+                let start = Instant::now();
+                run();
+                start.elapsed().as_secs_f64() * 1e3
+            };
+            (0..WARM_UP + steps).map(time).fold(f64::INFINITY, f64::min)
+        };
+        let forward = best(&|| {
+            conv2d(input.clone().inner(), weight.clone().inner(), None, &options);
+        });
+        let both = best(&|| {
+            conv2d(input.clone(), weight.clone(), None, &options).backward();
+        });
+        println!(r#"{{"shape": {shape:?}, "forward": {forward:.2}, "both": {both:.2}}}"#);
+    }
 }
 
 /// In kilobytes; 0 where the system does not say.

@@ -14,7 +14,7 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::tensor::{DType, Tensor, TensorData, TensorMetadata, backend::Backend, ops::FloatTensor};
+use burn::tensor::{DType, Tensor, TensorData, TensorMetadata, backend::Backend};
 use std::ops::Range;
 
 pub(super) fn takes<B: Backend, const D: usize>(
@@ -358,12 +358,12 @@ impl WithLanes for GradientSums<'_> {
 struct InputGradients<'a> {
     saved: &'a Saved,
     planes: Range<usize>,
-    gradient: &'a [f32],
     /// `[channels]`
     slope: &'a [f32],
     level: &'a [f32],
+    /// The output's gradient in these planes, which becomes the input's.
+    gradient: &'a mut [f32],
     /// Of these planes; empty where nobody wants it.
-    by_input: &'a mut [f32],
     by_shortcut: &'a mut [f32],
 }
 
@@ -372,34 +372,28 @@ impl WithLanes for InputGradients<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { saved, planes, gradient, slope, level, by_input, by_shortcut } = self;
+        let Self { saved, planes, slope, level, gradient, by_shortcut } = self;
         let sizes = &saved.sizes;
-        let (input, shortcut) = (&*saved.input, saved.shortcut.as_deref());
-        let first = planes.start;
-        for plane in planes {
+        let (inputs, shortcuts) = (&*saved.input, saved.shortcut.as_deref());
+        let mut by_shortcut = by_shortcut.chunks_exact_mut(sizes.pixels);
+        for (plane, gradient) in planes.zip(gradient.chunks_exact_mut(sizes.pixels)) {
             let channel = plane % sizes.channels;
             let map = Map::<L>::new(&saved.affine, channel);
             let (slope, level) = (L::splat(slope[channel]), L::splat(level[channel]));
             let numbers = sizes.numbers(&(plane..plane + 1));
-            let target = (plane - first) * sizes.pixels;
-            let gradient = &gradient[numbers.clone()];
-            let inputs = &input[numbers.clone()];
-            let shortcut = shortcut.map(|shortcut| &shortcut[numbers]);
-            for start in (0..sizes.pixels).step_by(WIDTH) {
-                let end = sizes.pixels.min(start + WIDTH);
-                let input = L::load_partly(&inputs[start..end]);
-                let shortcut = match shortcut {
-                    Some(shortcut) => Some(L::load_partly(&shortcut[start..end])),
+            let mut by_shortcut = by_shortcut.next().map(|plane| plane.chunks_mut(WIDTH));
+            let mut shortcuts = shortcuts.map(|shortcut| shortcut[numbers.clone()].chunks(WIDTH));
+            for (gradient, input) in gradient.chunks_mut(WIDTH).zip(inputs[numbers].chunks(WIDTH)) {
+                let input = L::load_partly(input);
+                let shortcut = match shortcuts.as_mut().and_then(Iterator::next) {
+                    Some(shortcut) => Some(L::load_partly(shortcut)),
                     None => None,
                 };
-                let through = map.through_relu(L::load_partly(&gradient[start..end]), input, shortcut);
-                if !by_shortcut.is_empty() {
-                    through.store_partly(&mut by_shortcut[target + start..target + end]);
+                let through = map.through_relu(L::load_partly(gradient), input, shortcut);
+                if let Some(by_shortcut) = by_shortcut.as_mut().and_then(Iterator::next) {
+                    through.store_partly(by_shortcut);
                 }
-                if !by_input.is_empty() {
-                    let value = through.mul_add(map.scale, input.mul_add(slope, level));
-                    value.store_partly(&mut by_input[target + start..target + end]);
-                }
+                through.mul_add(map.scale, input.mul_add(slope, level)).store_partly(gradient);
             }
         }
     }
@@ -489,9 +483,9 @@ impl<B: Backend, const D: usize> OnCpu for Call<B, D> {
 struct BatchNormBackward;
 
 impl Saved {
-    /// The gradients by the input and the shortcut, each empty unless it is wanted. `sums` are those of
-    /// [`Sizes::gradient_sums`].
-    fn of_planes(&self, gradient: &[f32], sums: &[Vec<f64>; 2], wanted: [bool; 2]) -> [Vec<f32>; 2] {
+    /// Turns the output's gradient into the input's and returns the shortcut's, or nothing unless it is `wanted`. `sums` are those
+    /// of [`Sizes::gradient_sums`].
+    fn input_gradients(&self, gradient: &mut [f32], sums: &[Vec<f64>; 2], wanted: bool) -> Vec<f32> {
         let sizes = &self.sizes;
         let (mut slope, mut level) = (vec![0.0; sizes.channels], vec![0.0; sizes.channels]);
         if self.training {
@@ -505,19 +499,18 @@ impl Saved {
                 level[channel] = (-scale * sums[0][channel] / count - by * f64::from(self.mean[channel])) as f32;
             }
         }
-        let mut both = wanted.map(|wanted| vec![0.0; if wanted { gradient.len() } else { 0 }]);
-        let [by_input, by_shortcut] = &mut both;
-        let (by_input, by_shortcut) = (SharedSlice::new(by_input), SharedSlice::new(by_shortcut));
+        let mut by_shortcut = vec![0.0; if wanted { gradient.len() } else { 0 }];
+        let (shared, shared_shortcut) = (SharedSlice::new(gradient), SharedSlice::new(&mut by_shortcut));
         sizes.split(|planes| {
-            let numbers = |wanted: bool| if wanted { sizes.numbers(&planes) } else { 0..0 };
+            let numbers = sizes.numbers(&planes);
             // SAFETY: `split` hands out planes that do not overlap.
-            let by_input = unsafe { by_input.slice_mut(numbers(wanted[0])) };
+            let gradient = unsafe { shared.slice_mut(numbers.clone()) };
             // SAFETY: as above.
-            let by_shortcut = unsafe { by_shortcut.slice_mut(numbers(wanted[1])) };
+            let by_shortcut = unsafe { shared_shortcut.slice_mut(if wanted { numbers } else { 0..0 }) };
             let (slope, level) = (&slope, &level);
-            dispatch(InputGradients { saved: self, planes, gradient, slope, level, by_input, by_shortcut });
+            dispatch(InputGradients { saved: self, planes, slope, level, gradient, by_shortcut });
         });
-        both
+        by_shortcut
     }
 }
 
@@ -528,21 +521,22 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for BatchNormBackward {
     fn backward(self, ops: Ops<Saved, N>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let saved = ops.state;
         let sizes = &saved.sizes;
-        let incoming = grads.consume::<C>(&ops.node);
-        let shape = incoming.shape();
-        let gradient = C::buffer(incoming.clone());
+        let gradient = grads.consume::<C>(&ops.node);
+        let shape = gradient.shape();
         let parent = |index: usize| ops.parents.get(index).cloned().flatten();
-        let sums = sizes.gradient_sums(&saved, &gradient);
+        let sums = sizes.gradient_sums(&saved, &C::buffer(gradient.clone()));
 
         let mut shortcut = parent(3);
         if let Some(node) = shortcut.take_if(|_| !saved.affine.relu) {
-            grads.register::<C>(node.id, incoming); // nothing has happened to it
+            grads.register::<C>(node.id, gradient.clone()); // nothing has happened to it
         }
-        let wanted = [parent(0).is_some(), shortcut.is_some()];
-        if wanted != [false, false] {
-            let [by_input, by_shortcut] = saved.of_planes(&gradient, &sums, wanted);
+        if parent(0).is_some() || shortcut.is_some() {
+            let mut by_shortcut = Vec::new();
+            let by_input = C::update(gradient, |gradient| {
+                by_shortcut = saved.input_gradients(gradient, &sums, shortcut.is_some());
+            });
             if let Some(node) = parent(0) {
-                grads.register::<C>(node.id, C::tensor(by_input, shape.clone()));
+                grads.register::<C>(node.id, by_input);
             }
             if let Some(node) = shortcut {
                 grads.register::<C>(node.id, C::tensor(by_shortcut, shape));
@@ -551,8 +545,7 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for BatchNormBackward {
         let [by_bias, products] = sums;
         if let Some(node) = parent(1) {
             let values = products.iter().zip(&saved.inverse_deviation).map(|(sum, by)| (sum * f64::from(*by)) as f32);
-            let values: FloatTensor<C> = C::tensor(values.collect(), [sizes.channels]);
-            grads.register::<C>(node.id, values);
+            grads.register::<C>(node.id, C::tensor(values.collect(), [sizes.channels]));
         }
         if let Some(node) = parent(2) {
             let values = by_bias.iter().map(|sum| *sum as f32).collect();

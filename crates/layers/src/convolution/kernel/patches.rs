@@ -10,7 +10,7 @@ use crate::cpu::lanes::{Lanes, Wide};
 use std::ops::Range;
 
 /// Patches of a block at most, unless a single row of the result has more.
-const PIXELS: usize = 256;
+const PIXELS: usize = 512;
 
 /// Where patches lie in images.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub(super) struct Patches {
     span: [usize; 2],
     /// Where each tap of the first patch is staged.
     taps: Vec<usize>,
+    /// Whether they reach beyond the image.
+    padded: bool,
     /// Numbers from one staged row to the next and in each of its parts.
     staged_row: usize,
     staged_part: usize,
@@ -75,7 +77,24 @@ impl Patches {
             row * staged_row + column % stride[1] * staged_part + column / stride[1]
         };
         let taps = rows.iter().flat_map(|(_, row)| columns.iter().map(|(_, column)| tap(*row, *column))).collect();
-        Self { batch, channels, group_channels, source, grid, stride, first, span, taps, staged_row, staged_part }
+        let padded = (0..2).any(|axis| {
+            first[axis] < 0
+                || first[axis] + ((grid[axis] - 1) * stride[axis] + span[axis]) as isize >= source[axis] as isize
+        });
+        Self {
+            batch,
+            channels,
+            group_channels,
+            source,
+            grid,
+            stride,
+            first,
+            span,
+            taps,
+            padded,
+            staged_row,
+            staged_part,
+        }
     }
 
     /// Elements of the patches of one channel.
@@ -121,41 +140,51 @@ impl Patches {
     }
 
     /// Stages the given channels (of all groups) of all that a block reads, in `[images, channels, rows, parts, part]`.
+    #[inline(always)]
     pub fn stage(&self, source: &[f32], block: &Block, channels: Range<usize>, staged: &mut [f32]) {
         let [height, width] = self.source;
-        let mut targets = staged.chunks_exact_mut(self.staged_row);
+        let plane = self.staged_plane(block);
+        if self.padded {
+            staged[..block.images * channels.len() * plane].fill(0.0);
+        }
         let first_row = (block.first_row * self.stride[0]) as isize + self.first[0];
-        let rows = self.staged_plane(block) / self.staged_row;
+        // The staged rows that lie inside of the image.
+        let inside = |row: isize| (row - first_row).clamp(0, (plane / self.staged_row) as isize) as usize;
+        let rows = inside(0)..inside(height as isize);
+        let mut targets = staged.chunks_exact_mut(plane);
         for image in block.first_image..block.first_image + block.images {
-            for channel in channels.clone() {
-                let plane = &source[(image * self.channels + channel) * height * width..][..height * width];
-                for (row, target) in (first_row..).zip((&mut targets).take(rows)) {
-                    match usize::try_from(row) {
-                        Ok(row) if row < height => self.stage_row(&plane[row * width..][..width], target),
-                        _ => target.fill(0.0),
-                    }
+            for (channel, target) in channels.clone().zip(&mut targets) {
+                let first = (first_row + rows.start as isize) as usize;
+                let source = &source[(image * self.channels + channel) * height * width..][..height * width];
+                let sources = source[first * width..].chunks_exact(width);
+                let targets = target.chunks_exact_mut(self.staged_row).skip(rows.start);
+                for (target, source) in targets.zip(sources).take(rows.len()) {
+                    self.stage_row(source, target);
                 }
             }
         }
     }
 
+    #[inline(always)]
     fn stage_row(&self, source: &[f32], target: &mut [f32]) {
         let stride = self.stride[1] as isize;
         for (part, target) in target.chunks_exact_mut(self.staged_part).enumerate() {
             let first = self.first[1] + part as isize; // column of the first number
             // Of the numbers of this part, those before `start` lie left of the image and those from `end` on right of it.
-            let before = |column: isize| (column - first + stride - 1).div_euclid(stride).max(0) as usize;
-            let start = before(0).min(target.len());
-            let end = before(source.len() as isize).clamp(start, target.len());
-            target[..start].fill(0.0);
-            target[end..].fill(0.0);
-            if start == end {
+            let (start, end) = if stride == 1 {
+                ((-first).max(0), source.len() as isize - first)
+            } else {
+                let before = |column: isize| (column - first + stride - 1).div_euclid(stride);
+                (before(0).max(0), before(source.len() as isize))
+            };
+            let end = end.min(target.len() as isize);
+            if start >= end {
                 continue;
             }
-            let source = &source[(first + start as isize * stride) as usize..];
-            let target = &mut target[start..end];
+            let source = &source[(first + start * stride) as usize..];
+            let target = &mut target[start as usize..end as usize];
             if stride == 1 {
-                target.copy_from_slice(&source[..target.len()]);
+                copy(&source[..target.len()], target);
             } else {
                 for (target, value) in target.iter_mut().zip(source.iter().step_by(self.stride[1])) {
                     *target = *value;
@@ -212,5 +241,18 @@ impl Patches {
             pixel += width - column;
         }
         (pieces, count)
+    }
+}
+
+/// Copies a row. Most are too short for a call of the system's function.
+#[inline(always)]
+fn copy(source: &[f32], target: &mut [f32]) {
+    let (sources, source) = source.as_chunks::<WIDE>();
+    let (targets, target) = target.as_chunks_mut::<WIDE>();
+    for (target, source) in targets.iter_mut().zip(sources) {
+        *target = *source; // a copy of known size
+    }
+    for (target, value) in target.iter_mut().zip(source) {
+        *target = *value;
     }
 }

@@ -143,12 +143,16 @@ impl<'a> Plan<'a> {
 
 /// `[pixels, WIDE]` of up to [`WIDE`] rows of pixels.
 fn turn(source: &[f32], pixels: usize, target: &mut [f32]) {
+    /// Pixels that are turned round before the next: the cache holds what is written.
+    const SOME: usize = 64;
     if source.len() < WIDE * pixels {
         target.fill(0.0);
     }
-    for (column, source) in source.chunks_exact(pixels).enumerate() {
-        for (target, value) in target.chunks_exact_mut(WIDE).zip(source) {
-            target[column] = *value;
+    for (index, target) in target.chunks_mut(SOME * WIDE).enumerate() {
+        for (column, source) in source.chunks_exact(pixels).enumerate() {
+            for (target, value) in target.chunks_exact_mut(WIDE).zip(&source[index * SOME..]) {
+                target[column] = *value;
+            }
         }
     }
 }
