@@ -295,6 +295,16 @@ impl<L: Lanes> Map<L> {
     }
 }
 
+/// The first eight numbers, where there are any.
+#[inline(always)]
+#[allow(clippy::manual_map)] // a closure would be compiled without the CPU's instructions
+fn load<L: Lanes>(values: Option<&[f32]>) -> Option<L> {
+    match values {
+        Some(values) => Some(L::load_partly(values)),
+        None => None,
+    }
+}
+
 /// Everything that the backward pass needs.
 #[derive(Clone, Debug)]
 struct Saved {
@@ -337,10 +347,7 @@ impl WithLanes for GradientSums<'_> {
             let mut product = [L::splat(0.0); 2];
             for (index, (gradient, input)) in gradient.zip(inputs).enumerate() {
                 let input = L::load_partly(input);
-                let shortcut = match shortcut {
-                    Some(shortcut) => Some(L::load_partly(&shortcut[index * WIDTH..])),
-                    None => None,
-                };
+                let shortcut = load(shortcut.map(|shortcut| &shortcut[index * WIDTH..]));
                 // Behind the end of the plane the gradient is 0.
                 let through = map.through_relu(L::load_partly(gradient), input, shortcut);
                 let which = index % 2;
@@ -385,10 +392,7 @@ impl WithLanes for InputGradients<'_> {
             let mut shortcuts = shortcuts.map(|shortcut| shortcut[numbers.clone()].chunks(WIDTH));
             for (gradient, input) in gradient.chunks_mut(WIDTH).zip(inputs[numbers].chunks(WIDTH)) {
                 let input = L::load_partly(input);
-                let shortcut = match shortcuts.as_mut().and_then(Iterator::next) {
-                    Some(shortcut) => Some(L::load_partly(shortcut)),
-                    None => None,
-                };
+                let shortcut = load(shortcuts.as_mut().and_then(Iterator::next));
                 let through = map.through_relu(L::load_partly(gradient), input, shortcut);
                 if let Some(by_shortcut) = by_shortcut.as_mut().and_then(Iterator::next) {
                     through.store_partly(by_shortcut);

@@ -8,9 +8,13 @@ use crate::cpu::{
     scratch::Scratch,
     threads::{self, SharedSlice},
 };
+use std::ops::Range;
 
 /// Elements of a patch that are multiplied at a time: two panels of them fill most of a usual L1 cache.
 const DEEP: usize = 224;
+
+/// Channels of the result that a task has at least.
+const CHANNELS: usize = 32;
 
 pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let mut output = vec![0.0; sizes.output_shape().iter().product()];
@@ -18,9 +22,9 @@ pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option
         return output;
     }
     let patches = sizes.forward();
-    let depth = patches.depth();
-    let weight = Weight::pack(sizes.options.groups, sizes.group_outputs(), depth, |group, row, at| {
-        weight[(group * sizes.group_outputs() + row) * depth + at]
+    let (inputs, outputs, taps) = (sizes.group_inputs(), sizes.group_outputs(), sizes.taps());
+    let weight = Weight::pack(sizes.options.groups, outputs, [inputs, taps], |group, row, channel, tap| {
+        weight[((group * outputs + row) * inputs + channel) * taps + tap]
     });
     let place = Place { channels: sizes.outputs, plane: sizes.output, first: [0, 0], step: [1, 1] };
     Apply { patches: &patches, source: input, weight: &weight, bias, place }.run(&mut output);
@@ -34,9 +38,9 @@ pub(super) fn input_gradient(sizes: &Sizes, gradient: &[f32], weight: &[f32]) ->
     }
     let (inputs, outputs, taps) = (sizes.group_inputs(), sizes.group_outputs(), sizes.taps());
     for Phase { patches, taps: phase_taps, first } in sizes.phases() {
-        let weight = Weight::pack(sizes.options.groups, inputs, patches.depth(), |group, row, at| {
-            let (channel, tap) = (at / phase_taps.len(), phase_taps[at % phase_taps.len()]);
-            weight[((group * outputs + channel) * inputs + row) * taps + tap]
+        let shape = [outputs, phase_taps.len()];
+        let weight = Weight::pack(sizes.options.groups, inputs, shape, |group, row, channel, tap| {
+            weight[((group * outputs + channel) * inputs + row) * taps + phase_taps[tap]]
         });
         let place = Place { channels: sizes.inputs, plane: sizes.input, first, step: sizes.options.stride };
         Apply { patches: &patches, source: gradient, weight: &weight, bias: None, place }.run(&mut output);
@@ -55,15 +59,24 @@ struct Weight {
 }
 
 impl Weight {
-    fn pack(groups: usize, rows: usize, depth: usize, element: impl Fn(usize, usize, usize) -> f32 + Sync) -> Self {
-        let tiles = rows.div_ceil(HIGH);
+    /// `element` finds the weight of a group, row, channel and tap.
+    fn pack(
+        groups: usize,
+        rows: usize,
+        [channels, taps]: [usize; 2],
+        element: impl Fn(usize, usize, usize, usize) -> f32 + Sync,
+    ) -> Self {
+        let (tiles, depth) = (rows.div_ceil(HIGH), channels * taps);
         let mut values = Scratch::any(groups * tiles * depth * HIGH);
         threads::split_rows(&mut values, depth * HIGH, 1, |first, values| {
             for (index, tile) in (first..).zip(values.chunks_exact_mut(depth * HIGH)) {
                 let (group, first_row) = (index / tiles, index % tiles * HIGH);
-                for (at, column) in tile.chunks_exact_mut(HIGH).enumerate() {
-                    for (row, value) in (first_row..).zip(column) {
-                        *value = if row < rows { element(group, row, at) } else { 0.0 };
+                let mut columns = tile.chunks_exact_mut(HIGH);
+                for channel in 0..channels {
+                    for (tap, column) in (0..taps).zip(&mut columns) {
+                        for (row, value) in (first_row..).zip(column) {
+                            *value = if row < rows { element(group, row, channel, tap) } else { 0.0 };
+                        }
                     }
                 }
             }
@@ -91,12 +104,15 @@ struct Apply<'a> {
 
 impl Apply<'_> {
     fn run(&self, output: &mut [f32]) {
-        let output = SharedSlice::new(output);
+        let output = &SharedSlice::new(output);
         let blocks = self.patches.blocks();
-        threads::run(self.weight.groups * blocks.len(), |index| {
-            let (block, group) = (blocks[index / self.weight.groups], index % self.weight.groups);
-            let result = dispatch(Part { apply: self, block, group });
-            self.place(&output, &result, &block, group);
+        let groups = self.weight.groups;
+        // Groups of few channels share a task, which would not be worth its working memory otherwise.
+        let some = (CHANNELS / self.weight.rows.max(1)).clamp(1, groups);
+        let tasks = groups.div_ceil(some);
+        threads::run(tasks * blocks.len(), |index| {
+            let (block, first) = (blocks[index / tasks], index % tasks * some);
+            dispatch(Task { apply: self, block, groups: first..groups.min(first + some), output });
         });
     }
 
@@ -107,6 +123,7 @@ impl Apply<'_> {
     }
 
     /// Puts a block's result, `[rows, pixels]`, in its place.
+    #[inline(always)]
     fn place(&self, output: &SharedSlice<'_>, result: &[f32], block: &Block, group: usize) {
         let Place { channels, plane: [height, width], first, step } = self.place;
         let [_, columns] = self.patches.grid;
@@ -139,57 +156,61 @@ impl Apply<'_> {
     }
 }
 
-/// The product of one block and group.
-struct Part<'a> {
+/// The products of one block and some groups.
+struct Task<'a> {
     apply: &'a Apply<'a>,
     block: Block,
-    group: usize,
+    groups: Range<usize>,
+    output: &'a SharedSlice<'a>,
 }
 
-impl WithLanes for Part<'_> {
-    type Output = Scratch;
+impl WithLanes for Task<'_> {
+    type Output = ();
 
-    /// `[rows, pixels]`, with something behind both.
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Scratch {
-        let Self { apply: Apply { patches, source, weight, .. }, block, group } = self;
+    fn run<L: Lanes>(self) {
+        let Self { apply, block, groups, output } = self;
+        let Apply { patches, source, weight, .. } = apply;
         let (rows, taps) = (weight.rows, patches.taps());
         let tiles = rows.div_ceil(HIGH);
         let pixels = patches.pixels(&block);
-        let result_row = self.apply.result_row(&block);
+        let result_row = apply.result_row(&block);
         let mut result = Scratch::any(tiles * HIGH * result_row);
         let some = (DEEP / taps).clamp(1, patches.group_channels);
-        let mut staged = Scratch::any(patches.staged(&block, some));
+        let layout = patches.layout(&block, some);
+        let mut staged = Scratch::any(layout.staged(&block));
         let panel = patches.panel(some);
         let mut panels = Scratch::any(2 * panel);
-        let weight_group = &weight.values[group * tiles * weight.depth * HIGH..][..tiles * weight.depth * HIGH];
-        for first_channel in (0..patches.group_channels).step_by(some) {
-            let channels = some.min(patches.group_channels - first_channel);
-            let start = group * patches.group_channels + first_channel;
-            patches.stage(source, &block, start..start + channels, &mut staged);
-            for first in (0..pixels).step_by(2 * WIDE) {
-                let count = (pixels - first).div_ceil(WIDE).min(2);
-                for (index, panel) in panels.chunks_exact_mut(panel).take(count).enumerate() {
-                    patches.pack::<L>(&staged, &block, channels, first + index * WIDE, panel);
-                }
-                for tile in 0..tiles {
-                    let product = Tile::<1, HIGH> {
-                        left: weight_group[(tile * weight.depth + first_channel * taps) * HIGH..].as_ptr(),
-                        depth: channels * taps,
-                        run: channels * taps,
-                        run_stride: 0,
-                        right: panels.as_ptr(),
-                        right_panel: panel,
-                        output: result[tile * HIGH * result_row + first..].as_mut_ptr(),
-                        output_row: result_row,
-                        accumulate: first_channel > 0,
-                    };
-                    // SAFETY: the packed weight has this depth in each tile and the panels as many rows; the result has
-                    // room for whole tiles and panels.
-                    unsafe { product.multiply::<L>(padded(HIGH.min(rows - tile * HIGH)), count) };
+        for group in groups {
+            let weight_tiles = &weight.values[group * tiles * weight.depth * HIGH..][..tiles * weight.depth * HIGH];
+            for first_channel in (0..patches.group_channels).step_by(some) {
+                let channels = some.min(patches.group_channels - first_channel);
+                let start = group * patches.group_channels + first_channel;
+                patches.stage(source, &block, start..start + channels, &layout, &mut staged);
+                for first in (0..pixels).step_by(2 * WIDE) {
+                    let count = (pixels - first).div_ceil(WIDE).min(2);
+                    for (index, panel) in panels.chunks_exact_mut(panel).take(count).enumerate() {
+                        patches.pack::<L>(&staged, &layout, channels, first / WIDE + index, panel);
+                    }
+                    for tile in 0..tiles {
+                        let product = Tile::<1, HIGH> {
+                            left: weight_tiles[(tile * weight.depth + first_channel * taps) * HIGH..].as_ptr(),
+                            depth: channels * taps,
+                            run: channels * taps,
+                            run_stride: 0,
+                            right: panels.as_ptr(),
+                            right_panel: panel,
+                            output: result[tile * HIGH * result_row + first..].as_mut_ptr(),
+                            output_row: result_row,
+                            accumulate: first_channel > 0,
+                        };
+                        // SAFETY: the packed weight has this depth in each tile and the panels as many rows; the result has
+                        // room for whole tiles and panels.
+                        unsafe { product.multiply::<L>(padded(HIGH.min(rows - tile * HIGH)), count) };
+                    }
                 }
             }
+            apply.place(output, &result, &block, group);
         }
-        result
     }
 }

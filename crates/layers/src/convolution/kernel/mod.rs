@@ -3,6 +3,7 @@
 //! Nothing is kept for the backward pass but the input and the weight: the patches are copied together again.
 
 mod apply;
+mod few;
 mod patches;
 mod sizes;
 mod tile;

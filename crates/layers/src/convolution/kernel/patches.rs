@@ -33,6 +33,8 @@ pub(super) struct Patches {
     taps: Vec<usize>,
     /// Whether they reach beyond the image.
     padded: bool,
+    /// By the remainder of a staged row or column, whether any tap reads it.
+    read: [Vec<bool>; 2],
     /// Numbers from one staged row to the next and in each of its parts.
     staged_row: usize,
     staged_part: usize,
@@ -77,6 +79,12 @@ impl Patches {
             row * staged_row + column % stride[1] * staged_part + column / stride[1]
         };
         let taps = rows.iter().flat_map(|(_, row)| columns.iter().map(|(_, column)| tap(*row, *column))).collect();
+        let read = [(0, rows), (1, columns)].map(|(axis, taps)| {
+            let reads = |remainder: usize| {
+                taps.iter().any(|(_, place)| (place - first[axis]) as usize % stride[axis] == remainder)
+            };
+            (0..stride[axis]).map(reads).collect()
+        });
         let padded = (0..2).any(|axis| {
             first[axis] < 0
                 || first[axis] + ((grid[axis] - 1) * stride[axis] + span[axis]) as isize >= source[axis] as isize
@@ -92,6 +100,7 @@ impl Patches {
             span,
             taps,
             padded,
+            read,
             staged_row,
             staged_part,
         }
@@ -134,32 +143,30 @@ impl Patches {
         ((block.rows - 1) * self.stride[0] + self.span[0] + 1) * self.staged_row
     }
 
-    /// Room for the patches of so many channels. Copies read up to a panel behind the last pixel.
-    pub fn staged(&self, block: &Block, channels: usize) -> usize {
-        block.images * channels * self.staged_plane(block) + WIDE
-    }
-
-    /// Stages the given channels (of all groups) of all that a block reads, in `[images, channels, rows, parts, part]`.
+    /// Stages the given channels (of all groups) of all that a block reads, in `[images, channels, rows, parts, part]`, where
+    /// there is room for the channels of the layout.
     #[inline(always)]
-    pub fn stage(&self, source: &[f32], block: &Block, channels: Range<usize>, staged: &mut [f32]) {
+    pub fn stage(&self, source: &[f32], block: &Block, channels: Range<usize>, layout: &Layout, staged: &mut [f32]) {
         let [height, width] = self.source;
-        let plane = self.staged_plane(block);
+        let plane = layout.plane;
         if self.padded {
-            staged[..block.images * channels.len() * plane].fill(0.0);
+            staged[..block.images * layout.image].fill(0.0);
         }
         let first_row = (block.first_row * self.stride[0]) as isize + self.first[0];
         // The staged rows that lie inside of the image.
         let inside = |row: isize| (row - first_row).clamp(0, (plane / self.staged_row) as isize) as usize;
         let rows = inside(0)..inside(height as isize);
-        let mut targets = staged.chunks_exact_mut(plane);
-        for image in block.first_image..block.first_image + block.images {
-            for (channel, target) in channels.clone().zip(&mut targets) {
+        let images = block.first_image..block.first_image + block.images;
+        for (image, staged) in images.zip(staged.chunks_exact_mut(layout.image)) {
+            for (channel, target) in channels.clone().zip(staged.chunks_exact_mut(plane)) {
                 let first = (first_row + rows.start as isize) as usize;
                 let source = &source[(image * self.channels + channel) * height * width..][..height * width];
                 let sources = source[first * width..].chunks_exact(width);
                 let targets = target.chunks_exact_mut(self.staged_row).skip(rows.start);
-                for (target, source) in targets.zip(sources).take(rows.len()) {
-                    self.stage_row(source, target);
+                for ((row, target), source) in rows.clone().zip(targets).zip(sources) {
+                    if self.read[0][row % self.stride[0]] {
+                        self.stage_row(source, target);
+                    }
                 }
             }
         }
@@ -169,6 +176,9 @@ impl Patches {
     fn stage_row(&self, source: &[f32], target: &mut [f32]) {
         let stride = self.stride[1] as isize;
         for (part, target) in target.chunks_exact_mut(self.staged_part).enumerate() {
+            if !self.read[1][part] {
+                continue;
+            }
             let first = self.first[1] + part as isize; // column of the first number
             // Of the numbers of this part, those before `start` lie left of the image and those from `end` on right of it.
             let (start, end) = if stride == 1 {
@@ -185,6 +195,11 @@ impl Patches {
             let target = &mut target[start as usize..end as usize];
             if stride == 1 {
                 copy(&source[..target.len()], target);
+            } else if stride == 2 {
+                // In pairs, which the compiler knows how to take apart several at a time.
+                let (pairs, last) = source.as_chunks::<2>();
+                let values = pairs.iter().map(|[value, _]| value).chain(last);
+                target.iter_mut().zip(values).for_each(|(target, value)| *target = *value);
             } else {
                 for (target, value) in target.iter_mut().zip(source.iter().step_by(self.stride[1])) {
                     *target = *value;
@@ -198,49 +213,83 @@ impl Patches {
         (channels * self.taps() + 1) * WIDE
     }
 
-    /// Copies sixteen patches of a block, from `first` on, of so many staged channels. Behind the last patch of the block the
-    /// columns hold anything.
+    /// How the patches of so many channels of a block are staged.
+    pub fn layout(&self, block: &Block, channels: usize) -> Layout {
+        let plane = self.staged_plane(block);
+        let mut layout = Layout { plane, image: channels * plane, channels, pieces: Vec::new(), panels: Vec::new() };
+        let mut pixel = 0;
+        for image in 0..block.images {
+            for row in 0..block.rows {
+                let start = image * layout.image + row * self.stride[0] * self.staged_row;
+                let mut column = 0;
+                while column < self.grid[1] {
+                    let lane = pixel % WIDE;
+                    if lane == 0 {
+                        layout.panels.push(layout.pieces.len());
+                    }
+                    layout.pieces.push((start + column, lane));
+                    let length = (self.grid[1] - column).min(WIDE - lane);
+                    column += length;
+                    pixel += length;
+                }
+            }
+        }
+        layout.panels.push(layout.pieces.len());
+        layout
+    }
+
+    /// Copies sixteen patches of a block, those of the panel of this number, of so many staged channels. Behind the last patch
+    /// of the block the columns hold anything.
     ///
     /// # Panics
-    /// When the slices are shorter than [`staged`](Self::staged) and [`panel`](Self::panel) ask for.
+    /// When there are not so many channels in the layout, or the slices are shorter than [`Layout::staged`] and
+    /// [`panel`](Self::panel) ask for.
     #[inline(always)]
-    pub fn pack<L: Lanes>(&self, staged: &[f32], block: &Block, channels: usize, first: usize, panel: &mut [f32]) {
-        assert!(staged.len() >= self.staged(block, channels) && panel.len() >= self.panel(channels));
-        let plane = self.staged_plane(block);
-        let (pieces, count) = self.pieces(block, channels * plane, first);
-        let pieces = &pieces[..count];
+    pub fn pack<L: Lanes>(&self, staged: &[f32], layout: &Layout, channels: usize, number: usize, panel: &mut [f32]) {
+        assert!(channels <= layout.channels && panel.len() >= self.panel(channels));
+        let pieces = &layout.pieces[layout.panels[number]..layout.panels[number + 1]];
+        let last = pieces.last().map_or(0, |(from, _)| *from);
+        let last_tap = self.taps.iter().copied().max().unwrap_or(0);
+        assert!(channels == 0 || last + (channels - 1) * layout.plane + last_tap + WIDE <= staged.len());
         let mut target = panel.as_mut_ptr();
         for channel in 0..channels {
             for tap in &self.taps {
-                // SAFETY: `pieces` are places of pixels of this block, so with the channel and the tap added they are
-                // inside of what is staged, which has room for the last to read on. A piece that writes on into the next row
-                // does so before that row is written; the panel has room for the last.
+                // SAFETY: the furthest of the places that are read is inside of what is staged, as has just been asserted, for
+                // pieces are in order. A piece that writes on into the next row does so before that row is written; the panel
+                // has room for the last.
                 unsafe {
-                    let source = staged.as_ptr().add(channel * plane + tap);
-                    for &(from, to) in pieces {
-                        L::Wide::read(source.add(from)).write(target.add(to));
+                    let source = staged.as_ptr().add(channel * layout.plane + tap);
+                    if let [(from, 0)] = pieces {
+                        L::Wide::read(source.add(*from)).write(target);
+                    } else {
+                        for &(from, to) in pieces {
+                            L::Wide::read(source.add(from)).write(target.add(to));
+                        }
                     }
                     target = target.add(WIDE);
                 }
             }
         }
     }
+}
 
-    /// The runs of pixels that lie side by side among sixteen: where they are staged, and in which column they begin.
-    fn pieces(&self, block: &Block, image: usize, first: usize) -> ([(usize, usize); WIDE], usize) {
-        let [_, width] = self.grid;
-        let last = self.pixels(block).min(first + WIDE);
-        let mut pieces = [(0, 0); WIDE];
-        let mut count = 0;
-        let mut pixel = first;
-        while pixel < last {
-            let (row, column) = (pixel / width, pixel % width);
-            let place = row / block.rows * image + row % block.rows * self.stride[0] * self.staged_row + column;
-            pieces[count] = (place, pixel - first);
-            count += 1;
-            pixel += width - column;
-        }
-        (pieces, count)
+/// Where the patches of a block are staged.
+pub(super) struct Layout {
+    /// Numbers of a channel.
+    plane: usize,
+    /// Numbers of an image.
+    image: usize,
+    channels: usize,
+    /// The runs of pixels that lie side by side in a panel: where they begin in the first channel, and in which column.
+    pieces: Vec<(usize, usize)>,
+    /// The first piece of each panel, and the end.
+    panels: Vec<usize>,
+}
+
+impl Layout {
+    /// Numbers that are staged for so many images. Copies read up to a panel behind the last pixel.
+    pub fn staged(&self, block: &Block) -> usize {
+        block.images * self.image + WIDE
     }
 }
 

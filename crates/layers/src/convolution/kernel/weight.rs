@@ -1,5 +1,6 @@
 //! The gradient by the weight: the patches times the gradient of the output, summed over all pixels.
 
+use super::few;
 use super::patches::{Block, Patches};
 use super::sizes::Sizes;
 use super::tile::{HIGH, Tile, WIDE, padded};
@@ -14,7 +15,7 @@ use std::ops::Range;
 const DEEP: usize = 72;
 
 /// Tasks to be shared by the threads, at least, where there is as much to do.
-const TASKS: usize = 32;
+pub(super) const TASKS: usize = 32;
 
 /// Numbers of the output's gradient that are turned round at a time: 32 MiB.
 const TURNED: usize = 1 << 23;
@@ -24,6 +25,9 @@ pub(super) fn weight_gradient(sizes: &Sizes, input: &[f32], gradient: &[f32]) ->
         return vec![0.0; sizes.weight_shape().iter().product()];
     }
     let patches = sizes.forward();
+    if few::takes(sizes, &patches) {
+        return few::weight_gradient(sizes, &patches, input, gradient);
+    }
     let blocks = patches.blocks();
     let plan = Plan::new(sizes, &patches, blocks.len());
     let mut sums = Scratch::zeros(plan.parts * plan.part());
@@ -183,14 +187,15 @@ impl WithLanes for Task<'_> {
         let rows = channels * patches.taps();
         let panel = (plan.rows() + 1) * WIDE;
         let Some(largest) = blocks.iter().max_by_key(|block| patches.pixels(block)) else { return };
-        let mut staged = Scratch::any(patches.staged(largest, channels));
+        let mut staged = Scratch::any(patches.layout(largest, channels).staged(largest));
         let mut packed = Scratch::any(patches.pixels(largest).div_ceil(WIDE) * panel);
         let all_pixels = images.len() * plan.pixels();
         for block in blocks {
             let pixels = patches.pixels(block);
-            patches.stage(input, block, start..start + channels, &mut staged);
+            let layout = patches.layout(block, channels);
+            patches.stage(input, block, start..start + channels, &layout, &mut staged);
             for (index, panel) in packed.chunks_exact_mut(panel).take(pixels.div_ceil(WIDE)).enumerate() {
-                patches.pack::<L>(&staged, block, channels, index * WIDE, panel);
+                patches.pack::<L>(&staged, &layout, channels, index, panel);
             }
             let first_pixel =
                 (block.first_image - images.start) * plan.pixels() + block.first_row * plan.sizes.output[1];
