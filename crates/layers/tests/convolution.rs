@@ -82,13 +82,10 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn new<B: AutodiffBackend, const D: usize>(
-        output: Tensor<B, D>,
-        leaves: &[&dyn Fn(&B::Gradients) -> Option<Vec<f32>>],
-    ) -> Self {
+    fn new<B: AutodiffBackend, const D: usize>(output: Tensor<B, D>, leaves: &[Leaf<'_, B>]) -> Self {
         let direction = random::<B, D>(9, output.dims(), 1.0);
         let gradients = (output.clone() * direction).sum().backward();
-        let gradient = |leaf: &&dyn Fn(&B::Gradients) -> Option<Vec<f32>>| leaf(&gradients).expect("a gradient");
+        let gradient = |leaf: &Leaf<'_, B>| leaf(&gradients).expect("a gradient");
         Self { output: values(output), gradients: leaves.iter().map(gradient).collect() }
     }
 
@@ -101,6 +98,8 @@ impl Outcome {
         }
     }
 }
+
+type Leaf<'a, B> = &'a dyn Fn(&<B as AutodiffBackend>::Gradients) -> Option<Vec<f32>>;
 
 /// Reads the gradient of a leaf.
 fn of<B: AutodiffBackend, const D: usize>(leaf: &Tensor<B, D>) -> impl Fn(&B::Gradients) -> Option<Vec<f32>> {
@@ -473,6 +472,17 @@ fn the_same_bits_on_any_number_of_threads() {
     for threads in [1, 2, 3] {
         assert!(first == on_threads(threads), "{threads} threads");
     }
+}
+
+#[test]
+fn a_batch_of_nothing_stays_one() {
+    let outcome = convolve_fixed::<Autodiff<Flex>>(conv2d, [0, 2, 4, 4], [3, 2, 3, 3], true, &Conv2dOptions::default());
+    assert!(outcome.output.is_empty() && outcome.gradients[0].is_empty());
+    assert!(outcome.gradients[1..].iter().flatten().all(|value| *value == 0.0));
+    let input = random::<Flex, 4>(1, [0, 2, 4, 4], 1.0);
+    let [a, b, c, d] = [2, 3, 4, 5].map(|seed| random::<Flex, 1>(seed, [2], 1.0));
+    assert_eq!(batch_norm_infer(input.clone(), a, b, c, d, None, &BatchNormOptions::default()).dims(), [0, 2, 4, 4]);
+    assert_eq!(max_pool2d(input, &Pool2dOptions::new([2, 2])).dims(), [0, 2, 2, 2]);
 }
 
 #[test]

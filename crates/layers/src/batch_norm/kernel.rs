@@ -122,6 +122,9 @@ impl Sizes {
 
     /// Calls `work` with planes that cover all of them, on several threads where that is worth it.
     fn split(&self, work: impl Fn(Range<usize>) + Sync) {
+        if self.planes == 0 {
+            return;
+        }
         threads::split(self.planes, (GRAIN / self.pixels.max(1)).max(1), work);
     }
 

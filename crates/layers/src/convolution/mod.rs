@@ -56,7 +56,8 @@ impl Conv2dOptions {
 /// - output: `[batch, channels_out, (height + 2 · padding - dilation · (kernel_height - 1) - 1) / stride + 1, ..]`
 ///
 /// # Panics
-/// When the shapes disagree, the kernel is larger than the padded input, or an option or a size of the kernel is 0.
+/// When the shapes disagree, the kernel is larger than the padded input, or an option, a size of the kernel or a number of
+/// channels is 0.
 pub fn conv2d<B: Backend>(
     input: Tensor<B, 4>,
     weight: Tensor<B, 4>,
@@ -84,6 +85,7 @@ fn check_shapes<B: Backend>(
     assert!(stride.iter().chain(dilation).all(|&step| step > 0), "conv2d: a stride or a dilation of 0");
     assert!(*groups > 0, "conv2d: 0 groups");
     assert_eq!(channels, inputs * groups, "conv2d: {channels} channels, the weight takes {inputs} in {groups} groups");
+    assert!(inputs > 0 && outputs > 0, "conv2d: no channels");
     assert!(outputs.is_multiple_of(*groups), "conv2d: {outputs} output channels in {groups} groups");
     if let Some(bias) = bias {
         let [biases] = bias.dims();

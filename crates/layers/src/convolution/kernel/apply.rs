@@ -186,7 +186,7 @@ impl WithLanes for Task<'_> {
             for first_channel in (0..patches.group_channels).step_by(some) {
                 let channels = some.min(patches.group_channels - first_channel);
                 let start = group * patches.group_channels + first_channel;
-                patches.stage(source, &block, start..start + channels, &layout, &mut staged);
+                patches.stage::<L>(source, &block, start..start + channels, &layout, &mut staged);
                 for first in (0..pixels).step_by(2 * WIDE) {
                     let count = (pixels - first).div_ceil(WIDE).min(2);
                     for (index, panel) in panels.chunks_exact_mut(panel).take(count).enumerate() {

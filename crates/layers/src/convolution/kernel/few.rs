@@ -79,7 +79,7 @@ impl WithLanes for Task<'_> {
             let layout = patches.layout(block, channels);
             let panels = pixels.div_ceil(WIDE);
             for (group, sums) in groups.clone().zip(sums.chunks_exact_mut(outputs * depth)) {
-                patches.stage(input, block, group * channels..(group + 1) * channels, &layout, &mut staged);
+                patches.stage::<L>(input, block, group * channels..(group + 1) * channels, &layout, &mut staged);
                 for (index, panel) in packed.chunks_exact_mut(panel).take(panels).enumerate() {
                     patches.pack::<L>(&staged, &layout, channels, index, panel);
                     // What is behind the last pixel could be no number, which no factor of 0 would hide.

@@ -146,7 +146,14 @@ impl Patches {
     /// Stages the given channels (of all groups) of all that a block reads, in `[images, channels, rows, parts, part]`, where
     /// there is room for the channels of the layout.
     #[inline(always)]
-    pub fn stage(&self, source: &[f32], block: &Block, channels: Range<usize>, layout: &Layout, staged: &mut [f32]) {
+    pub fn stage<L: Lanes>(
+        &self,
+        source: &[f32],
+        block: &Block,
+        channels: Range<usize>,
+        layout: &Layout,
+        staged: &mut [f32],
+    ) {
         let [height, width] = self.source;
         let plane = layout.plane;
         if self.padded {
@@ -161,7 +168,12 @@ impl Patches {
             for (channel, target) in channels.clone().zip(staged.chunks_exact_mut(plane)) {
                 let first = (first_row + rows.start as isize) as usize;
                 let source = &source[(image * self.channels + channel) * height * width..][..height * width];
-                let sources = source[first * width..].chunks_exact(width);
+                let source = &source[first * width..];
+                // The rows of the next channel: the CPU does not guess them by itself, so many small jumps as there are.
+                for place in (0..rows.len() * width).step_by(WIDE) {
+                    L::prefetch(source.as_ptr().wrapping_add(height * width + place));
+                }
+                let sources = source.chunks_exact(width);
                 let targets = target.chunks_exact_mut(self.staged_row).skip(rows.start);
                 for ((row, target), source) in rows.clone().zip(targets).zip(sources) {
                     if self.read[0][row % self.stride[0]] {

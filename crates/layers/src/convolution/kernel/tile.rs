@@ -115,3 +115,66 @@ impl<const ROW: usize, const STEP: usize> Tile<ROW, STEP> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cpu::lanes::{WithLanes, dispatch, dispatch_portable, dispatch_without_avx512};
+
+    const DEPTH: usize = 37;
+    const RUN: usize = 10;
+    const RUN_STRIDE: usize = 21;
+
+    /// A product of some rows, whose steps lie one apart, with some panels, added to ones.
+    struct Product<'a> {
+        rows: usize,
+        panels: usize,
+        left: &'a [f32],
+        right: &'a [f32],
+    }
+
+    impl WithLanes for Product<'_> {
+        type Output = Vec<f32>;
+
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Vec<f32> {
+            let mut output = vec![1.0; self.rows * 2 * WIDE];
+            assert!(self.left.len() >= self.rows * 100 + DEPTH.div_ceil(RUN) * RUN_STRIDE);
+            assert!(self.right.len() == 2 * DEPTH * WIDE);
+            let tile = Tile::<100, 1> {
+                left: self.left.as_ptr(),
+                depth: DEPTH,
+                run: RUN,
+                run_stride: RUN_STRIDE,
+                right: self.right.as_ptr(),
+                right_panel: DEPTH * WIDE,
+                output: output.as_mut_ptr(),
+                output_row: 2 * WIDE,
+                accumulate: true,
+            };
+            // SAFETY: the operands have just been measured, and the output is made for these rows.
+            unsafe { tile.multiply::<L>(self.rows, self.panels) };
+            output
+        }
+    }
+
+    #[test]
+    fn every_number_of_rows_and_panels_is_right_on_every_kind_of_lanes() {
+        let numbers = |count: usize| (0..count).map(|i| ((i * 37) % 101) as f32 / 50.0 - 1.0).collect::<Vec<_>>();
+        let (left, right) = (numbers(1000), numbers(2 * DEPTH * WIDE));
+        for (rows, panels) in [1, 2, 4, 8].into_iter().flat_map(|rows| [(rows, 1), (rows, 2)]) {
+            let product = || Product { rows, panels, left: &left, right: &right };
+            for output in [dispatch(product()), dispatch_without_avx512(product()), dispatch_portable(product())] {
+                for (at, found) in output.iter().enumerate() {
+                    let (row, panel, column) = (at / (2 * WIDE), at / WIDE % 2, at % WIDE);
+                    let terms = (0..if panel < panels { DEPTH } else { 0 }).map(|k| {
+                        let left = left[row * 100 + k / RUN * RUN_STRIDE + k % RUN];
+                        f64::from(left) * f64::from(right[(panel * DEPTH + k) * WIDE + column])
+                    });
+                    let expected = 1.0 + terms.sum::<f64>();
+                    assert!((f64::from(*found) - expected).abs() < 1e-5, "{rows} rows, {panels} panels, at {at}");
+                }
+            }
+        }
+    }
+}

@@ -193,7 +193,7 @@ impl WithLanes for Task<'_> {
         for block in blocks {
             let pixels = patches.pixels(block);
             let layout = patches.layout(block, channels);
-            patches.stage(input, block, start..start + channels, &layout, &mut staged);
+            patches.stage::<L>(input, block, start..start + channels, &layout, &mut staged);
             for (index, panel) in packed.chunks_exact_mut(panel).take(pixels.div_ceil(WIDE)).enumerate() {
                 patches.pack::<L>(&staged, &layout, channels, index, panel);
             }
