@@ -13,7 +13,7 @@ use std::ops::Range;
 /// Elements of a patch that are multiplied at a time: two panels of them fill most of a usual L1 cache.
 const DEEP: usize = 224;
 
-/// Channels of the result that a task has at least.
+/// Channels of the result that a task has at least, if there are as many.
 const CHANNELS: usize = 32;
 
 pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
@@ -109,10 +109,20 @@ impl Apply<'_> {
         let groups = self.weight.groups;
         // Groups of few channels share a task, which would not be worth its working memory otherwise.
         let some = (CHANNELS / self.weight.rows.max(1)).clamp(1, groups);
-        let tasks = groups.div_ceil(some);
-        threads::run(tasks * blocks.len(), |index| {
-            let (block, first) = (blocks[index / tasks], index % tasks * some);
-            dispatch(Task { apply: self, block, groups: first..groups.min(first + some), output });
+        let chunks = groups.div_ceil(some);
+        // Few pixels under many channels: each thread takes a part of the channels, and copies all patches for itself. How they
+        // are divided does not show in the result.
+        let tiles = self.weight.rows.div_ceil(HIGH);
+        let parts = threads::count().div_ceil(chunks * blocks.len()).min(tiles.div_ceil(CHANNELS / HIGH));
+        threads::run(blocks.len() * chunks * parts, |index| {
+            let (first, part) = (index / parts % chunks * some, index % parts);
+            dispatch(Task {
+                apply: self,
+                block: blocks[index / parts / chunks],
+                groups: first..groups.min(first + some),
+                tiles: tiles * part / parts..tiles * (part + 1) / parts,
+                output,
+            });
         });
     }
 
@@ -122,16 +132,15 @@ impl Apply<'_> {
         self.patches.pixels(block).next_multiple_of(WIDE) + WIDE
     }
 
-    /// Puts a block's result, `[rows, pixels]`, in its place.
+    /// Puts some rows of a block's result, `[rows, pixels]`, in their place.
     #[inline(always)]
-    fn place(&self, output: &SharedSlice<'_>, result: &[f32], block: &Block, group: usize) {
+    fn place(&self, output: &SharedSlice<'_>, result: &[f32], block: &Block, group: usize, rows: Range<usize>) {
         let Place { channels, plane: [height, width], first, step } = self.place;
         let [_, columns] = self.patches.grid;
-        let rows = self.weight.rows;
-        for row in 0..rows {
-            let channel = group * rows + row;
+        for (index, row) in rows.enumerate() {
+            let channel = group * self.weight.rows + row;
             let bias = self.bias.map_or(0.0, |bias| bias[channel]);
-            let result = &result[row * self.result_row(block)..][..self.patches.pixels(block)];
+            let result = &result[index * self.result_row(block)..][..self.patches.pixels(block)];
             for (image, result) in (block.first_image..).zip(result.chunks_exact(block.rows * columns)) {
                 let plane = (image * channels + channel) * height * width;
                 if step == [1, 1] {
@@ -156,11 +165,13 @@ impl Apply<'_> {
     }
 }
 
-/// The products of one block and some groups.
+/// The products of one block with some tiles of some groups.
 struct Task<'a> {
     apply: &'a Apply<'a>,
     block: Block,
     groups: Range<usize>,
+    /// Of every group.
+    tiles: Range<usize>,
     output: &'a SharedSlice<'a>,
 }
 
@@ -169,20 +180,20 @@ impl WithLanes for Task<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { apply, block, groups, output } = self;
+        let Self { apply, block, groups, tiles, output } = self;
         let Apply { patches, source, weight, .. } = apply;
         let (rows, taps) = (weight.rows, patches.taps());
-        let tiles = rows.div_ceil(HIGH);
+        let all_tiles = rows.div_ceil(HIGH);
         let pixels = patches.pixels(&block);
         let result_row = apply.result_row(&block);
-        let mut result = Scratch::any(tiles * HIGH * result_row);
+        let mut result = Scratch::any(tiles.len() * HIGH * result_row);
         let some = (DEEP / taps).clamp(1, patches.group_channels);
         let layout = patches.layout(&block, some);
         let mut staged = Scratch::any(layout.staged(&block));
         let panel = patches.panel(some);
         let mut panels = Scratch::any(2 * panel);
         for group in groups {
-            let weight_tiles = &weight.values[group * tiles * weight.depth * HIGH..][..tiles * weight.depth * HIGH];
+            let weight_tiles = &weight.values[group * all_tiles * weight.depth * HIGH..];
             for first_channel in (0..patches.group_channels).step_by(some) {
                 let channels = some.min(patches.group_channels - first_channel);
                 let start = group * patches.group_channels + first_channel;
@@ -192,7 +203,7 @@ impl WithLanes for Task<'_> {
                     for (index, panel) in panels.chunks_exact_mut(panel).take(count).enumerate() {
                         patches.pack::<L>(&staged, &layout, channels, first / WIDE + index, panel);
                     }
-                    for tile in 0..tiles {
+                    for (index, tile) in tiles.clone().enumerate() {
                         let product = Tile::<1, HIGH> {
                             left: weight_tiles[(tile * weight.depth + first_channel * taps) * HIGH..].as_ptr(),
                             depth: channels * taps,
@@ -200,7 +211,7 @@ impl WithLanes for Task<'_> {
                             run_stride: 0,
                             right: panels.as_ptr(),
                             right_panel: panel,
-                            output: result[tile * HIGH * result_row + first..].as_mut_ptr(),
+                            output: result[index * HIGH * result_row + first..].as_mut_ptr(),
                             output_row: result_row,
                             accumulate: first_channel > 0,
                         };
@@ -210,7 +221,7 @@ impl WithLanes for Task<'_> {
                     }
                 }
             }
-            apply.place(output, &result, &block, group);
+            apply.place(output, &result, &block, group, tiles.start * HIGH..rows.min(tiles.end * HIGH));
         }
     }
 }
