@@ -5,7 +5,9 @@
 //! [`cpu`]). Both paths give the same values and gradients up to rounding.
 
 pub mod attention;
+pub mod batch_norm;
 pub mod beam;
+pub mod convolution;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub mod cpu;
 pub mod ctc;
@@ -13,6 +15,7 @@ pub mod embedding;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod indices;
 pub mod loss;
+pub mod pooling;
 pub mod projection;
 pub mod recurrent;
 pub mod sampling;

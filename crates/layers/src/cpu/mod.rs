@@ -33,6 +33,7 @@
 mod buffer;
 pub mod lanes;
 pub mod math;
+pub mod planes;
 pub mod product;
 pub mod scratch;
 pub mod threads;

@@ -1,0 +1,18 @@
+//! burn's own convolution: the path of every backend and float type without a kernel.
+
+use super::Conv2dOptions;
+use burn::tensor::{Tensor, backend::Backend, module, ops::ConvOptions};
+
+/// [`conv2d`](super::conv2d) by burn.
+///
+/// # Shapes
+/// As [`conv2d`](super::conv2d).
+pub fn conv2d<B: Backend>(
+    input: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    options: &Conv2dOptions,
+) -> Tensor<B, 4> {
+    let Conv2dOptions { stride, padding, dilation, groups } = *options;
+    module::conv2d(input, weight, bias, ConvOptions::new(stride, padding, dilation, groups))
+}
