@@ -14,7 +14,8 @@ fn write_dates(folder: &std::path::Path) {
     fs::write(folder.join("dates.tsv"), format!("written\tiso\n{}", rows.collect::<String>())).unwrap();
 }
 
-const SETTINGS: &str = "data.source=dates.tsv data.from=written data.to=iso data.batch_size=16 data.validation_fraction=0.1";
+const SETTINGS: &str =
+    "data.source=dates.tsv data.from=written data.to=iso data.batch_size=16 data.validation_fraction=0.1";
 
 #[test]
 fn pairs_of_a_table_are_learned_scored_and_translated() {
@@ -53,7 +54,8 @@ fn every_decoder_trains_with_and_without_its_own_output() {
              model.cell=lstm task.teacher_forcing.start=0.8 task.teacher_forcing.end=0.2 task.teacher_forcing.steps=4"
         );
         train_config(desk.path(), "translation-dates.toml", attention, &settings, &["--max-steps", "6"]);
-        let page = fs::read_to_string(desk.path().join("runs").join(attention).join("report/translation.json")).unwrap();
+        let page =
+            fs::read_to_string(desk.path().join("runs").join(attention).join("report/translation.json")).unwrap();
         assert_eq!(page.contains("Attention: "), attention != "none");
     }
 }
