@@ -1,5 +1,7 @@
 //! The job `translation`: training steps and evaluation.
 
+use std::sync::{Mutex, PoisonError};
+
 use burn::{
     backend::{Autodiff, Flex},
     module::AutodiffModule,
@@ -33,7 +35,11 @@ fn blocks(attention: AttentionKind) -> Blocks<TranslationJob> {
     }
 }
 
+/// burn's seed is global to the process, so only one test at a time may draw weights.
+static DRAWING: Mutex<()> = Mutex::new(());
+
 fn assemble(blocks: &Blocks<TranslationJob>) -> Assembled<B, TranslationTask> {
+    let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
     let context = AssembleContext { device: &Default::default(), seed: 42, artefacts: None };
     TranslationJob::assemble::<B>(blocks, &context).unwrap()
 }
