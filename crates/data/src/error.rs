@@ -243,6 +243,14 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The first of the impossible values that a configuration's `validate` found, as an error.
+    pub(crate) fn first_of(found: Vec<(&'static str, String)>) -> Result<(), Self> {
+        match found.into_iter().next() {
+            Some((key, message)) => Err(Self::Config { key, message }),
+            None => Ok(()),
+        }
+    }
+
     /// For `map_err`: reading `path` failed.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -2,11 +2,11 @@ use super::augment::AugmentConfig;
 use super::features::FeaturesConfig;
 use super::split::SpeechSplit;
 use crate::DataError;
-use crate::text::corpus::EMBEDDED_PREFIX;
+use crate::text::corpus::wrong_source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The embedded sources of recordings, by the name that follows [`EMBEDDED_PREFIX`].
+/// The embedded sources of recordings, by the name that follows [`EMBEDDED_PREFIX`](crate::text::corpus::EMBEDDED_PREFIX).
 pub(super) const EMBEDDED: [&str; 1] = ["spoken-digits"];
 
 /// The data section of a speech classifier's configuration: which recordings, how they are split, what features are
@@ -92,16 +92,7 @@ impl SpeechConfig {
     /// and the rest of a sentence that begins with that key. Nothing is read.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        if self.source.trim().is_empty() {
-            wrong.push(("source", format!("is empty; give `{EMBEDDED_PREFIX}{}` or a path", EMBEDDED[0])));
-        }
-        if let Some(name) = self.source.strip_prefix(EMBEDDED_PREFIX)
-            && !EMBEDDED.contains(&name)
-        {
-            let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
-            let message = format!("is `{}`, which is not embedded; there is {}", self.source, known.join(", "));
-            wrong.push(("source", message));
-        }
+        wrong.extend(wrong_source(&self.source, &EMBEDDED).map(|message| ("source", message)));
         let columns = [
             ("path_column", Some(&self.path_column)),
             ("label_column", Some(&self.label_column)),
@@ -125,10 +116,7 @@ impl SpeechConfig {
 
     /// The first finding of [`validate`](Self::validate), as an error.
     pub(super) fn checked(&self) -> Result<(), DataError> {
-        match self.validate().into_iter().next() {
-            Some((key, message)) => Err(DataError::Config { key, message }),
-            None => Ok(()),
-        }
+        DataError::first_of(self.validate())
     }
 }
 

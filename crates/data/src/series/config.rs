@@ -1,7 +1,7 @@
 use super::split::Split;
 use crate::DataError;
 use crate::text::Encoding;
-use crate::text::corpus::EMBEDDED_PREFIX;
+use crate::text::corpus::{EMBEDDED_PREFIX, wrong_source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,10 +121,7 @@ impl SeriesConfig {
 
     /// The first finding of [`validate`](Self::validate), as an error.
     pub(super) fn checked(&self) -> Result<(), DataError> {
-        match self.validate().into_iter().next() {
-            Some((key, message)) => Err(DataError::Config { key, message }),
-            None => Ok(()),
-        }
+        DataError::first_of(self.validate())
     }
 
     /// A column has one role, and is named once.
@@ -153,13 +150,8 @@ impl SeriesConfig {
 
 /// The rest of a sentence that begins with `source`, where that can never work.
 fn check_source(source: &str) -> Option<String> {
-    if source.trim().is_empty() {
-        return Some(format!("is empty; give `{EMBEDDED_PREFIX}{}` or a path", EMBEDDED[0]));
-    }
-    if let Some(name) = source.strip_prefix(EMBEDDED_PREFIX) {
-        let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
-        let message = format!("is `{source}`, which is not embedded; there is {}", known.join(", "));
-        return (!EMBEDDED.contains(&name)).then_some(message);
+    if source.trim().is_empty() || source.starts_with(EMBEDDED_PREFIX) {
+        return wrong_source(source, &EMBEDDED);
     }
     if EMBEDDED.contains(&source) {
         return Some(format!("is `{source}`; the embedded series are `{EMBEDDED_PREFIX}{source}`"));

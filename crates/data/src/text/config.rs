@@ -1,5 +1,5 @@
 use crate::DataError;
-use crate::text::corpus::{EMBEDDED, EMBEDDED_PREFIX};
+use crate::text::corpus::{EMBEDDED, wrong_source};
 use crate::text::tokenizer::TokenizerConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -71,18 +71,7 @@ impl TextConfig {
     /// the rest of a sentence that begins with that key. Nothing is read.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        if self.source.trim().is_empty() {
-            wrong.push(("source", "is empty; give `embedded:stories` or a path".to_owned()));
-        }
-        if let Some(name) = self.source.strip_prefix(EMBEDDED_PREFIX)
-            && !EMBEDDED.contains(&name)
-        {
-            let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
-            wrong.push((
-                "source",
-                format!("is `{}`, which is not embedded; there is {}", self.source, known.join(", ")),
-            ));
-        }
+        wrong.extend(wrong_source(&self.source, &EMBEDDED).map(|message| ("source", message)));
         if !(self.validation_fraction > 0.0 && self.validation_fraction < 1.0) {
             let message = format!("is {}; it must lie between 0 and 1, both excluded", self.validation_fraction);
             wrong.push(("validation_fraction", message));
@@ -108,10 +97,7 @@ impl TextConfig {
 
     /// The first finding of [`validate`](Self::validate), as an error.
     pub(crate) fn checked(&self) -> Result<(), DataError> {
-        match self.validate().into_iter().next() {
-            Some((key, message)) => Err(DataError::Config { key, message }),
-            None => Ok(()),
-        }
+        DataError::first_of(self.validate())
     }
 }
 

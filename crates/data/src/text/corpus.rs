@@ -12,6 +12,16 @@ pub const EMBEDDED_PREFIX: &str = "embedded:";
 /// The embedded sources, by the name that follows [`EMBEDDED_PREFIX`].
 pub const EMBEDDED: [&str; 1] = ["stories"];
 
+/// The rest of a sentence that begins with `source`, where that can never work: it is empty, or names nothing that is `embedded`.
+pub(crate) fn wrong_source(source: &str, embedded: &[&str]) -> Option<String> {
+    if source.trim().is_empty() {
+        return Some(format!("is empty; give `{EMBEDDED_PREFIX}{}` or a path", embedded[0]));
+    }
+    let name = source.strip_prefix(EMBEDDED_PREFIX)?;
+    let known: Vec<String> = embedded.iter().map(|known| format!("`{EMBEDDED_PREFIX}{known}`")).collect();
+    (!embedded.contains(&name)).then(|| format!("is `{source}`, which is not embedded; there is {}", known.join(", ")))
+}
+
 /// A text and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corpus {

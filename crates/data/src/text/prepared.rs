@@ -106,8 +106,6 @@ impl TextData {
         let tokenizer = tokenizer(train_text)?;
         let train = tokenizer.encode(train_text).map_err(|error| in_part(error, "training part"))?;
         let tail = tokenizer.encode(validation_text).map_err(|error| in_part(error, "validation part"))?;
-        let unknown = tokenizer.unknown_token();
-        let count_of = |unknown: u32| tail.iter().filter(|token| **token == unknown).count();
         let per_token = |count: usize| count as f64 / tail.len().max(1) as f64;
         let facts = TextFacts {
             source: config.source.clone(),
@@ -120,7 +118,7 @@ impl TextData {
             bytes_per_token: per_token(validation_text.len()),
             characters_per_token: per_token(validation_text.chars().count()),
             words_per_token: per_token(validation_text.split_whitespace().count()),
-            unknown_rate: unknown.map(|unknown| per_token(count_of(unknown))),
+            unknown_rate: tokenizer.unknown_rate(&tail),
         };
         let validation = train.last().into_iter().chain(&tail).copied().collect();
         Ok(Self { tokenizer, train: train.into(), validation, facts })

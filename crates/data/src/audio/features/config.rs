@@ -167,10 +167,7 @@ impl FeaturesConfig {
 
     /// The first finding of [`validate`](Self::validate), as an error.
     pub(super) fn checked(&self) -> Result<(), DataError> {
-        match self.validate().into_iter().next() {
-            Some((key, message)) => Err(DataError::Config { key, message }),
-            None => Ok(()),
-        }
+        DataError::first_of(self.validate())
     }
 }
 

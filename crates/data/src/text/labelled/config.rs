@@ -1,12 +1,12 @@
 use crate::DataError;
 use crate::split::wrong_fractions;
 use crate::text::Encoding;
-use crate::text::corpus::EMBEDDED_PREFIX;
+use crate::text::corpus::wrong_source;
 use crate::text::tokenizer::{TokenizerConfig, WordConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The embedded sources of labelled texts, by the name that follows [`EMBEDDED_PREFIX`].
+/// The embedded sources of labelled texts, by the name that follows [`EMBEDDED_PREFIX`](crate::text::corpus::EMBEDDED_PREFIX).
 pub(super) const EMBEDDED: [&str; 1] = ["reviews"];
 
 /// The data section of a text classifier's configuration: which texts, how they are split, and how they become batches.
@@ -80,16 +80,7 @@ impl LabelledConfig {
     /// and the rest of a sentence that begins with that key. Nothing is read.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        if self.source.trim().is_empty() {
-            wrong.push(("source", "is empty; give `embedded:reviews` or a path".to_owned()));
-        }
-        if let Some(name) = self.source.strip_prefix(EMBEDDED_PREFIX)
-            && !EMBEDDED.contains(&name)
-        {
-            let known = EMBEDDED.map(|known| format!("`{EMBEDDED_PREFIX}{known}`"));
-            let message = format!("is `{}`, which is not embedded; there is {}", self.source, known.join(", "));
-            wrong.push(("source", message));
-        }
+        wrong.extend(wrong_source(&self.source, &EMBEDDED).map(|message| ("source", message)));
         for (key, column) in [("text_column", &self.text_column), ("label_column", &self.label_column)] {
             if column.is_empty() {
                 wrong.push((key, "is empty; give the name of a column".to_owned()));
@@ -110,10 +101,7 @@ impl LabelledConfig {
 
     /// The first finding of [`validate`](Self::validate), as an error.
     pub(super) fn checked(&self) -> Result<(), DataError> {
-        match self.validate().into_iter().next() {
-            Some((key, message)) => Err(DataError::Config { key, message }),
-            None => Ok(()),
-        }
+        DataError::first_of(self.validate())
     }
 }
 

@@ -94,7 +94,9 @@ impl LabelledData {
             num_duplicates: source.texts.len() - groups.len(),
             num_contradictions: groups.iter().map(contradicts).sum(),
             num_empty: source.num_empty,
-            unknown_rate: unknown_rate(&tokenizer, parts.validation.iter().map(|index| &tokens[*index])),
+            unknown_rate: tokenizer
+                .unknown_rate(parts.validation.iter().flat_map(|index| &tokens[*index]))
+                .unwrap_or(0.0),
         };
         let rows = Rows {
             tokens: tokens.into_iter().map(as_row).collect(),
@@ -252,11 +254,4 @@ fn check_parts(classes: &[ClassFacts]) -> Result<(), DataError> {
         return wrong("leaves no text for validation; raise it or give more texts".to_owned());
     }
     Ok(())
-}
-
-fn unknown_rate<'a>(tokenizer: &Tokenizer, texts: impl Iterator<Item = &'a Vec<u32>>) -> f64 {
-    let Some(unknown) = tokenizer.unknown_token() else { return 0.0 };
-    let (count, all) =
-        texts.flatten().fold((0usize, 0usize), |(count, all), token| (count + usize::from(*token == unknown), all + 1));
-    count as f64 / all.max(1) as f64
 }

@@ -177,16 +177,11 @@ fn as_row(tokens: &[u32]) -> Box<[i32]> {
 fn side(tokenizer: &Tokenizer, tokens: &[Vec<u32>], train: &[usize], validation: &[usize]) -> SideFacts {
     let mut lengths: Vec<usize> = train.iter().map(|index| tokens[*index].len()).collect();
     lengths.sort_unstable();
-    let unknown = tokenizer.unknown_token();
-    let (count, all) = validation
-        .iter()
-        .flat_map(|index| &tokens[*index])
-        .fold((0usize, 0usize), |(count, all), token| (count + usize::from(Some(*token) == unknown), all + 1));
     SideFacts {
         vocab_size: tokenizer.vocab_size() + 1,
         // The lower of the two in the middle.
         median_length: lengths.get(lengths.len().saturating_sub(1) / 2).copied().unwrap_or(0),
         longest_length: lengths.last().copied().unwrap_or(0),
-        unknown_rate: count as f64 / all.max(1) as f64,
+        unknown_rate: tokenizer.unknown_rate(validation.iter().flat_map(|index| &tokens[*index])).unwrap_or(0.0),
     }
 }

@@ -152,9 +152,7 @@ impl Tokenizer {
     /// # Errors
     /// [`DataError::Config`] for impossible settings; for a tokenizer in a file, as [`locate()`] and [`Tokenizer::load`].
     pub fn train(config: &TokenizerConfig, text: &str) -> Result<Self, DataError> {
-        if let Some((key, message)) = config.validate().into_iter().next() {
-            return Err(DataError::Config { key, message });
-        }
+        DataError::first_of(config.validate())?;
         match config {
             TokenizerConfig::Char(char) => Ok(Self::Char(CharTokenizer::train(char, text))),
             TokenizerConfig::Bpe(bpe) => Ok(Self::Subword(SubwordTokenizer::train(bpe, text)?)),
@@ -225,6 +223,15 @@ impl Tokenizer {
             Self::Char(char) => char.unknown_token(),
             Self::Subword(subword) => subword.unknown_token(),
         }
+    }
+
+    /// The share of tokens that stand for something the vocabulary lacks, from 0 to 1; none where the tokenizer has no token for
+    /// that. 0 of no tokens.
+    pub fn unknown_rate<'a>(&self, tokens: impl IntoIterator<Item = &'a u32>) -> Option<f64> {
+        let unknown = self.unknown_token()?;
+        let count = |(count, all), token: &u32| (count + usize::from(*token == unknown), all + 1usize);
+        let (count, all) = tokens.into_iter().fold((0usize, 0usize), count);
+        Some(count as f64 / all.max(1) as f64)
     }
 
     /// A decoder for tokens that come one at a time.
