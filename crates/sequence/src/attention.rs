@@ -8,10 +8,12 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Distribution, Tensor, TensorData, activation::softmax, backend::Backend},
+    tensor::{Int, Tensor, activation::softmax, backend::Backend},
 };
 use layers::{attention::additive_scores, projection::linear_transposed};
 use serde::{Deserialize, Serialize};
+
+use crate::{padding::padding_mask, pooling::uniform};
 
 /// How well a decoder state `s` and an encoder state `h`, of `features` each, go together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,13 +53,11 @@ pub struct Memory<B: Backend> {
 impl Score {
     /// Random weights from the uniform distribution within ±1/√features.
     pub fn init<B: Backend>(self, features: usize, device: &B::Device) -> Attention<B> {
-        let bound = 1.0 / (features as f64).sqrt();
-        let within = Distribution::Uniform(-bound, bound);
-        let square = || Param::from_tensor(Tensor::random([features, features], within, device));
+        let square = || Param::from_tensor(uniform([features, features], features, device));
         Attention {
             query: (self == Self::Additive).then(square),
             key: (self != Self::Dot).then(square),
-            score: (self == Self::Additive).then(|| Param::from_tensor(Tensor::random([features], within, device))),
+            score: (self == Self::Additive).then(|| Param::from_tensor(uniform([features], features, device))),
         }
     }
 }
@@ -73,7 +73,8 @@ impl<B: Backend> Attention<B> {
             Some(key) => linear_transposed(states.clone(), key.val(), None),
             None => states.clone(),
         };
-        Memory { padding: padding(lengths, states.dims()[1], &states.device()), states, keys }
+        let padding = padding_mask(lengths, states.dims()[1], &states.device());
+        Memory { padding: padding.map(|mask| mask.unsqueeze_dim::<3>(1)), states, keys }
     }
 
     /// What each of the decoder's states gathers, and the weights with which it does.
@@ -100,19 +101,8 @@ impl<B: Backend> Attention<B> {
 
 impl<B: Backend> Memory<B> {
     /// The memory of the sequences with these indices: see [`Decoder::select`](layers::beam::Decoder::select).
-    pub fn select(self, rows: burn::tensor::Tensor<B, 1, burn::tensor::Int>) -> Self {
+    pub fn select(self, rows: Tensor<B, 1, Int>) -> Self {
         let select = |tensor: Tensor<B, 3>| tensor.select(0, rows.clone());
         Self { states: select(self.states), keys: select(self.keys), padding: self.padding.map(select) }
     }
-}
-
-fn padding<B: Backend>(lengths: &[usize], steps: usize, device: &B::Device) -> Option<Tensor<B, 3>> {
-    lengths.iter().any(|length| *length < steps).then(|| {
-        let row = |length: &usize| {
-            let length = *length;
-            (0..steps).map(move |step| if step < length { 0.0 } else { -1e9 })
-        };
-        let values: Vec<f32> = lengths.iter().flat_map(row).collect();
-        Tensor::from_data(TensorData::new(values, [lengths.len(), 1, steps]), device)
-    })
 }

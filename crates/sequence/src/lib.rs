@@ -21,6 +21,7 @@ pub mod classifier;
 pub mod forecaster;
 pub mod generation;
 pub mod language_model;
+mod padding;
 pub mod pooling;
 pub mod pretrained;
 pub mod speech_classifier;

@@ -7,6 +7,8 @@ use burn::{
 use layers::projection::linear_transposed;
 use serde::{Deserialize, Serialize};
 
+use crate::padding::padding_mask;
+
 /// How the states of all steps become one vector. Padding never counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "training", derive(schemars::JsonSchema))]
@@ -67,10 +69,9 @@ impl Pooling {
     ) -> (Tensor<B, 2>, Option<Tensor<B, 2>>) {
         let [_, time, _] = states.dims();
         let device = states.device();
-        // Added to a step, keeps it as it is or takes it out of a maximum or a softmax.
-        let exclude = |states: Tensor<B, 3>| {
-            let is_padded = lengths.iter().any(|length| *length < time);
-            if is_padded { states + padding_mask(lengths, time, &device) } else { states }
+        let exclude = |states: Tensor<B, 3>| match padding_mask(lengths, time, &device) {
+            Some(mask) => states + mask.unsqueeze_dim::<3>(2),
+            None => states,
         };
         match self {
             Self::Last => (last, None),
@@ -102,11 +103,4 @@ pub(crate) fn uniform<B: Backend, const D: usize>(
 ) -> Tensor<B, D> {
     let bound = 1.0 / (inputs as f64).sqrt();
     Tensor::random(shape, Distribution::Uniform(-bound, bound), device)
-}
-
-/// 0 for a step and a very negative number for padding: `[batch, time, 1]`.
-fn padding_mask<B: Backend>(lengths: &[usize], time: usize, device: &B::Device) -> Tensor<B, 3> {
-    let values: Vec<f32> =
-        lengths.iter().flat_map(|length| (0..time).map(move |step| if step < *length { 0.0 } else { -1e9 })).collect();
-    Tensor::from_data(TensorData::new(values, [lengths.len(), time, 1]), device)
 }

@@ -26,7 +26,10 @@ use layers::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::attention::{Attention, Memory, Score};
+use crate::{
+    attention::{Attention, Memory, Score},
+    pooling::uniform,
+};
 
 /// The architecture. The sizes of the vocabularies are not part of it but of the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -207,16 +210,13 @@ impl TranslatorConfig {
         assert!(wrong.is_empty(), "impossible model config: {wrong:?}");
         assert!(source_vocab > 0 && target_vocab > 0, "a vocabulary is empty");
         let (embedding_size, hidden) = (self.embedding_size, self.hidden_size);
-        let within = |bound: f64| Distribution::Uniform(-bound, bound);
-        let bound = |inputs: usize| within(1.0 / (inputs as f64).sqrt());
-        // Drawn now rather than at first use, so that the weights follow from the backend's seed at this call.
-        let matrix =
-            |rows, columns, distribution| Param::from_tensor(Tensor::random([rows, columns], distribution, device));
-        let vector = |length, distribution| Param::from_tensor(Tensor::random([length], distribution, device));
-        let bridge = || Bridge {
-            weight: matrix(self.num_layers * hidden, hidden, bound(hidden)),
-            bias: vector(self.num_layers * hidden, bound(hidden)),
+        let matrix = |rows, inputs| Param::from_tensor(uniform([rows, inputs], inputs, device));
+        let vector = |length| Param::from_tensor(uniform([length], hidden, device));
+        let embedding = |vocabulary, distribution| {
+            Param::from_tensor(Tensor::random([vocabulary, embedding_size], distribution, device))
         };
+        let rows = self.num_layers * hidden;
+        let bridge = || Bridge { weight: matrix(rows, hidden), bias: vector(rows) };
         let recurrent = |config: RecurrentConfig| {
             let network = config.with_num_layers(self.num_layers).with_dropout(self.dropout).init(device);
             // Its parameters are lazy; counting them draws them.
@@ -230,21 +230,22 @@ impl TranslatorConfig {
         let fed = if is_bahdanau || self.input_feeding { hidden } else { 0 };
         let decoder = RecurrentConfig::new(self.cell, embedding_size + fed, hidden);
         let combined = 2 * hidden + if is_bahdanau { embedding_size } else { 0 };
-        let target_distribution = if self.tie_weights { within(0.1) } else { Distribution::Normal(0.0, 1.0) };
+        let normal = Distribution::Normal(0.0, 1.0);
+        let target_distribution = if self.tie_weights { Distribution::Uniform(-0.1, 0.1) } else { normal };
         Translator {
-            source_embedding: matrix(source_vocab, embedding_size, Distribution::Normal(0.0, 1.0)),
+            source_embedding: embedding(source_vocab, normal),
             encoder: recurrent(encoder),
             bridge: bridge(),
             cell_bridge: self.cell.has_cell_state().then(bridge),
-            target_embedding: matrix(target_vocab, embedding_size, target_distribution),
+            target_embedding: embedding(target_vocab, target_distribution),
             decoder: recurrent(decoder),
             attention: self.attention.score().map(|score| score.init(hidden, device)),
-            combine: (self.attention != AttentionKind::None).then(|| matrix(hidden, combined, bound(combined))),
-            output: (!self.tie_weights).then(|| matrix(target_vocab, hidden, bound(hidden))),
+            combine: (self.attention != AttentionKind::None).then(|| matrix(hidden, combined)),
+            output: (!self.tie_weights).then(|| matrix(target_vocab, hidden)),
             output_bias: if self.tie_weights {
                 Param::from_tensor(Tensor::zeros([target_vocab], device))
             } else {
-                vector(target_vocab, bound(hidden))
+                vector(target_vocab)
             },
             dropout: DropoutConfig::new(self.dropout).init(),
             kind: self.attention,
@@ -271,7 +272,16 @@ impl<B: Backend> Translator<B> {
         inputs: Tensor<B, 2, Int>,
         forced: Option<Tensor<B, 2, Bool>>,
     ) -> Decoded<B> {
-        let state = self.encode(source, lengths);
+        self.decode_from(self.encode(source, lengths), inputs, forced)
+    }
+
+    /// [`forward`](Self::forward) for sources that are [encoded](Self::encode) already.
+    pub fn decode_from(
+        &self,
+        state: DecoderState<B>,
+        inputs: Tensor<B, 2, Int>,
+        forced: Option<Tensor<B, 2, Bool>>,
+    ) -> Decoded<B> {
         let (features, attention) = match forced {
             None if !self.goes_by_steps() => {
                 let (features, attention, _) = self.decode(inputs, state);

@@ -9,7 +9,7 @@ use layers::{
     recurrent::Cell,
 };
 use sequence::{classifier::ClassifierConfig, pooling::Pooling, pretrained};
-use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path};
+use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path, pytorch_name};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -30,15 +30,6 @@ fn cases() -> impl Iterator<Item = (String, ClassifierConfig)> {
             (format!("{cell_name}_{name}"), config)
         })
     })
-}
-
-fn pytorch_name(path: &str) -> String {
-    let parts: Vec<&str> = path.split('.').collect();
-    match parts[..] {
-        ["rnn", "layers", layer, "forward", name] => format!("rnn.{name}_l{layer}"),
-        ["rnn", "layers", layer, "reverse", name] => format!("rnn.{name}_l{layer}_reverse"),
-        _ => path.to_string(),
-    }
 }
 
 fn matches_pytorch<B: AutodiffBackend>() {

@@ -9,7 +9,9 @@ use sequence::{
     forecaster::{ForecastHead, Forecaster, ForecasterConfig, ForecasterSizes, RecurrentForecaster},
     pretrained,
 };
-use testkit::{Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path};
+use testkit::{
+    Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path, pytorch_name,
+};
 
 const TOLERANCE: f64 = 1e-4;
 const SIZES: ForecasterSizes = ForecasterSizes { input_len: 12, horizon: 5, inputs: 3, targets: 2, outputs: 1 };
@@ -31,11 +33,8 @@ fn cases() -> Vec<(&'static str, ForecasterConfig)> {
 
 /// The name of a parameter in the fixture: without the kind of forecaster, and as PyTorch names recurrent layers.
 fn fixture_name(path: &str) -> String {
-    let parts: Vec<&str> = path.split('.').skip(1).collect();
-    match parts[..] {
-        ["rnn", "layers", layer, "forward", name] => format!("rnn.{name}_l{layer}"),
-        _ => parts.join("."),
-    }
+    let (_kind, rest) = path.split_once('.').unwrap();
+    pytorch_name(rest)
 }
 
 fn matches_pytorch<B: AutodiffBackend>() {

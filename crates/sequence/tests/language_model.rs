@@ -16,7 +16,9 @@ use sequence::{
     language_model::{LanguageModel, LanguageModelConfig},
     pretrained,
 };
-use testkit::{Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path};
+use testkit::{
+    Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path, pytorch_name,
+};
 
 const TOLERANCE: f64 = 1e-4;
 const CELLS: [(Cell, &str); 4] =
@@ -45,14 +47,6 @@ fn cases() -> impl Iterator<Item = (String, LanguageModelConfig)> {
 }
 
 /// PyTorch's name of a parameter.
-fn pytorch_name(path: &str) -> String {
-    let parts: Vec<&str> = path.split('.').collect();
-    match parts[..] {
-        ["rnn", "layers", layer, "forward", name] => format!("rnn.{name}_l{layer}"),
-        _ => path.to_string(),
-    }
-}
-
 fn matches_pytorch<B: AutodiffBackend>() {
     let device = Default::default();
     let fixture = fixture();

@@ -12,7 +12,7 @@ use sequence::{
     speech_classifier::SpeechClassifierConfig,
     speech_recognizer::SpeechRecognizerConfig,
     task::{
-        speech_classification::{SpeechBlock, SpeechClassificationJob, SpeechClassificationOptions},
+        speech_classification::{ClassificationOptions, SpeechBlock, SpeechClassificationJob},
         speech_recognition::{Decoding, SpeechRecognitionJob, SpeechRecognitionOptions, SpeechStringsBlock},
     },
 };
@@ -32,7 +32,7 @@ fn classification(model: SpeechClassifierConfig) -> Blocks<SpeechClassificationJ
     Blocks {
         data: SpeechBlock(SpeechConfig { batch_size: 8, ..SpeechConfig::default() }),
         model,
-        task: SpeechClassificationOptions::default(),
+        task: ClassificationOptions::default(),
     }
 }
 

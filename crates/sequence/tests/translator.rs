@@ -13,7 +13,7 @@ use sequence::{
     pretrained,
     translator::{AttentionKind, TranslatorConfig},
 };
-use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path};
+use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path, pytorch_name};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -42,15 +42,6 @@ fn cases() -> [(&'static str, TranslatorConfig); 8] {
         ("lstm_luong_concat", config(Cell::Lstm, LuongConcat)),
         ("gru_luong_concat_fed_sampled", TranslatorConfig { input_feeding: true, ..tied }),
     ]
-}
-
-fn pytorch_name(path: &str) -> String {
-    let parts: Vec<&str> = path.split('.').collect();
-    match parts[..] {
-        [network, "layers", layer, "forward", name] => format!("{network}.{name}_l{layer}"),
-        [network, "layers", layer, "reverse", name] => format!("{network}.{name}_l{layer}_reverse"),
-        _ => path.to_string(),
-    }
 }
 
 fn matches_pytorch<B: AutodiffBackend>() {

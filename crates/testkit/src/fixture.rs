@@ -76,3 +76,14 @@ impl Fixture {
             .collect()
     }
 }
+
+/// The name that PyTorch gives a parameter with this dotted path: `encoder.layers.1.reverse.weight_ih` of a recurrent network is
+/// `encoder.weight_ih_l1_reverse`, every other path is itself.
+pub fn pytorch_name(path: &str) -> String {
+    let parts: Vec<&str> = path.split('.').collect();
+    match parts[..] {
+        [network, "layers", layer, "forward", name] => format!("{network}.{name}_l{layer}"),
+        [network, "layers", layer, "reverse", name] => format!("{network}.{name}_l{layer}_reverse"),
+        _ => path.to_string(),
+    }
+}

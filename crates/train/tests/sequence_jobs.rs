@@ -1,22 +1,9 @@
 //! The sequence family's jobs as a user types them: train, evaluate, predict, and what they leave behind.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod support;
 
-fn config(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sequence").join(name)
-}
-
-/// Runs the command in `folder`; its standard output.
-fn train(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).current_dir(folder).output().unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
+use std::fs;
+use support::{score, train, train_config};
 
 #[test]
 fn a_table_is_learned_scored_beside_the_baselines_and_forecast() {
@@ -28,22 +15,9 @@ fn a_table_is_learned_scored_beside_the_baselines_and_forecast() {
         })
         .collect();
     fs::write(desk.path().join("load.csv"), format!("date;hour;load\n{}\n", rows.join("\n"))).unwrap();
-    let config = config("forecast-signals.toml");
     let settings = "data.source=load.csv data.targets=[\"load\"] data.covariates=[\"hour\"] data.input_len=48 \
                     model.hidden_size=16 task.quantiles=[0.1,0.5,0.9]";
-    let mut arguments = vec![
-        "--config",
-        config.to_str().unwrap(),
-        "--backend",
-        "ndarray",
-        "--name",
-        "load",
-        "--max-steps",
-        "60",
-        "--quiet",
-    ];
-    arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
-    train(desk.path(), &arguments);
+    train_config(desk.path(), "forecast-signals.toml", "load", settings, &["--max-steps", "60"]);
     assert!(desk.path().join("runs/load/report/forecast.json").is_file());
 
     let scores = train(desk.path(), &["eval", "--run", "load"]);
@@ -68,12 +42,9 @@ fn a_table_is_learned_scored_beside_the_baselines_and_forecast() {
 #[test]
 fn texts_are_learned_and_new_ones_classified() {
     let desk = tempfile::tempdir().unwrap();
-    let config = config("sentiment-reviews.toml");
-    let path = config.to_str().unwrap();
-    train(desk.path(), &["--config", path, "--backend", "ndarray", "--name", "reviews", "--quiet"]);
+    train_config(desk.path(), "sentiment-reviews.toml", "reviews", "", &[]);
     let scores = train(desk.path(), &["eval", "--run", "reviews"]);
-    let accuracy = scores.lines().find_map(|line| line.trim().strip_prefix("accuracy")).unwrap();
-    assert!(accuracy.trim().parse::<f64>().unwrap() > 0.9, "{scores}");
+    assert!(score(&scores, "accuracy") > 0.9, "{scores}");
     let page = fs::read_to_string(desk.path().join("runs/reviews/report/classification.json")).unwrap();
     assert!(page.contains("Confusion") && page.contains("Worst mistakes"), "{page}");
 
@@ -117,44 +88,7 @@ fn wgpu_scores_like_the_cpu() {
         ),
     ];
     for (name, settings) in jobs {
-        let config = config(name);
-        let mut arguments = vec![
-            "--config",
-            config.to_str().unwrap(),
-            "--backend",
-            "ndarray",
-            "--name",
-            name,
-            "--max-steps",
-            "5",
-            "--quiet",
-        ];
-        arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
-        train(desk.path(), &arguments);
-        let scores = |backend: &[&str]| {
-            let output = Command::new(env!("CARGO_BIN_EXE_train"))
-                .args(["eval", "--run", name])
-                .args(backend)
-                .current_dir(desk.path())
-                .output()
-                .unwrap();
-            output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
-        };
-        let cpu = scores(&["--backend", "ndarray"]).unwrap();
-        let Some(gpu) = scores(&["--backend", "wgpu", "--device", "cpu"]) else {
-            assert!(std::env::var_os("KILN_REQUIRE_WGPU").is_none(), "{name}: no scores on wgpu");
-            eprintln!("passed over, no Vulkan driver here");
-            return;
-        };
-        let numbers = |text: &str| -> Vec<(String, f64)> {
-            let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
-            let scores = text.lines().skip(1).map(words);
-            scores.map(|words| (words[0].clone(), words[1].parse().unwrap())).collect()
-        };
-        let (cpu, gpu) = (numbers(&cpu), numbers(&gpu));
-        assert!(cpu.len() > 2 && cpu.len() == gpu.len());
-        for ((name, cpu), (_, gpu)) in cpu.iter().zip(&gpu) {
-            assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs().max(1.0), "{name}: {cpu} on the CPU, {gpu} on wgpu");
-        }
+        train_config(desk.path(), name, name, settings, &["--max-steps", "5"]);
+        support::scores_on_wgpu_as_on_the_cpu(desk.path(), name);
     }
 }

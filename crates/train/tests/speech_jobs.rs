@@ -1,43 +1,11 @@
 //! The jobs on recordings as a user types them: train, evaluate, predict, and what they leave behind.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod support;
+
+use std::{fs, path::Path};
 
 use data::audio::digits::{RATE, SpokenDigit, spoken_digits};
-
-fn config(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sequence").join(name)
-}
-
-/// Runs the command in `folder`: whether it succeeded, its standard output and error.
-fn run(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).current_dir(folder).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.success(), text(output.stdout), text(output.stderr))
-}
-
-/// As [`run`], of what has to succeed.
-fn train(folder: &Path, arguments: &[&str]) -> String {
-    let (success, output, error) = run(folder, arguments);
-    assert!(success, "{arguments:?}: {error}");
-    output
-}
-
-/// Trains a config with some settings.
-fn learn(folder: &Path, name: &str, run: &str, settings: &str) {
-    let config = config(name);
-    let mut arguments = vec!["--config", config.to_str().unwrap(), "--backend", "ndarray", "--name", run, "--quiet"];
-    arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
-    train(folder, &arguments);
-}
-
-fn score(scores: &str, name: &str) -> f64 {
-    let line = scores.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap();
-    line.trim().parse().unwrap()
-}
+use support::{refused, score, train, train_config};
 
 /// Writes 16-bit samples with one channel.
 fn write_wav(path: &Path, samples: impl IntoIterator<Item = f32>) {
@@ -66,7 +34,7 @@ fn spoken(digit: usize, speaker: &str) -> SpokenDigit {
 fn recordings_are_learned_and_new_ones_classified() {
     let desk = tempfile::tempdir().unwrap();
     let settings = "data.split={kind=\"random\"} model.hidden_size=32 training.epochs=4";
-    learn(desk.path(), "spoken-digits.toml", "digits", settings);
+    train_config(desk.path(), "spoken-digits.toml", "digits", settings, &[]);
     let scores = train(desk.path(), &["eval", "--run", "digits"]);
     assert!(score(&scores, "accuracy") > 0.9, "{scores}");
     let page = fs::read_to_string(desk.path().join("runs/digits/report/test-classification.json")).unwrap();
@@ -89,8 +57,8 @@ fn recordings_are_learned_and_new_ones_classified() {
 
     fs::write(desk.path().join("text.wav"), "no sound").unwrap();
     for (file, part) in [("text.wav", "not a readable .wav file"), ("missing.wav", "missing.wav")] {
-        let (success, _, error) = run(desk.path(), &["predict", "--run", "digits", file]);
-        assert!(!success && error.contains(file) && error.contains(part), "{error}");
+        let error = refused(desk.path(), &["predict", "--run", "digits", file]);
+        assert!(error.contains(file) && error.contains(part), "{error}");
     }
 }
 
@@ -99,7 +67,7 @@ fn strings_are_learned_and_new_ones_written_down() {
     let desk = tempfile::tempdir().unwrap();
     let settings = "data.split={kind=\"random\"} data.strings={min=1,max=3,train=2000,validation=60,test=60} \
                     model.hidden_size=64 training.epochs=5";
-    learn(desk.path(), "digit-strings.toml", "strings", settings);
+    train_config(desk.path(), "digit-strings.toml", "strings", settings, &[]);
     let scores = train(desk.path(), &["eval", "--run", "strings"]);
     assert!(score(&scores, "word_error_rate") < 0.2, "{scores}");
     assert!(score(&scores, "string_accuracy") > 0.6, "{scores}");
@@ -137,23 +105,7 @@ fn wgpu_scores_like_the_cpu() {
         let settings = format!(
             "data.source=recordings {features} {split} {settings} model.hidden_size=8 data.batch_size=4 training.epochs=1"
         );
-        learn(desk.path(), name, name, &settings);
-        let cpu = train(desk.path(), &["eval", "--run", name, "--backend", "ndarray"]);
-        let (success, gpu, error) = run(desk.path(), &["eval", "--run", name, "--backend", "wgpu", "--device", "cpu"]);
-        if !success {
-            assert!(std::env::var_os("KILN_REQUIRE_WGPU").is_none(), "{name}: no scores on wgpu: {error}");
-            eprintln!("passed over, no Vulkan driver here");
-            return;
-        }
-        let numbers = |text: &str| -> Vec<(String, f64)> {
-            let words = |line: &str| line.split_whitespace().map(str::to_string).collect::<Vec<_>>();
-            let scores = text.lines().skip(1).map(words);
-            scores.map(|words| (words[0].clone(), words[1].parse().unwrap())).collect()
-        };
-        let (cpu, gpu) = (numbers(&cpu), numbers(&gpu));
-        assert!(cpu.len() > 2 && cpu.len() == gpu.len());
-        for ((name, cpu), (_, gpu)) in cpu.iter().zip(&gpu) {
-            assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs().max(1.0), "{name}: {cpu} on the CPU, {gpu} on wgpu");
-        }
+        train_config(desk.path(), name, name, &settings, &[]);
+        support::scores_on_wgpu_as_on_the_cpu(desk.path(), name);
     }
 }

@@ -13,21 +13,18 @@ use data::text::{
     labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, LabelledFacts, encode_text},
     tokenizer::Tokenizer,
 };
-use layers::loss::{CrossEntropy, cross_entropy};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use training_loop::{
-    config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Scores, StepContext, StepOutput, Task},
     weights,
 };
 
+pub use super::predictions::ClassificationOptions;
 use super::{
-    batches, csv_table, give_table,
+    csv_table, data_block, give_table, model_block, pad,
     predictions::{Predictions, largest, probabilities},
-    report_problems,
+    requested_texts, splits,
 };
 use crate::classifier::{Classifier, ClassifierConfig};
 
@@ -38,44 +35,12 @@ const CLASSES_FILE: &str = "classes.json";
 /// Texts that are predicted at a time.
 const PREDICTED_TOGETHER: usize = 64;
 
-/// `[data]`: the texts, their classes, and how they become batches.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct LabelledBlock(pub LabelledConfig);
-
-impl Validate for LabelledBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the texts, their classes, and how they become batches.
+    LabelledBlock(LabelledConfig)
 }
 
-impl Validate for ClassifierConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(ClassifierConfig::validate(self), problems);
-    }
-}
-
-/// `[task]`: the loss, and what the report shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ClassificationOptions {
-    /// Part of the target's probability that is spread over all classes.
-    pub label_smoothing: f64,
-    /// Texts in the report that the model is most wrong about.
-    pub worst_mistakes: usize,
-}
-
-impl Default for ClassificationOptions {
-    fn default() -> Self {
-        Self { label_smoothing: 0.0, worst_mistakes: 20 }
-    }
-}
-
-impl Validate for ClassificationOptions {
-    fn validate(&self, problems: &mut Problems) {
-        problems.check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and below 1");
-    }
-}
+model_block!(ClassifierConfig);
 
 /// `job = "sequence-classification"`.
 #[derive(Debug, Clone, Copy)]
@@ -100,13 +65,8 @@ impl Job for ClassificationJob {
             Some(folder) => LabelledData::load_with(config, load_tokenizer(folder)?, load_classes(folder)?)?,
             None => LabelledData::load(config)?,
         };
-        let dealt =
-            |source: LabelledBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
-        let splits = Splits {
-            train: dealt(texts.train_batches(context.seed)),
-            validation: Some(dealt(texts.validation_batches())),
-            test: texts.test_batches().map(dealt),
-        };
+        let learned = [texts.train_batches(context.seed), texts.validation_batches()];
+        let splits = splits(learned, texts.test_batches(), LabelledBatches::num_batches, LabelledBatches::batch);
         B::seed(context.device, context.seed);
         let model = blocks.model.init::<B>(texts.tokenizer.vocab_size(), texts.classes.len(), context.device);
         let artefacts = BTreeMap::from([
@@ -124,11 +84,7 @@ impl Job for ClassificationJob {
         request: &PredictRequest,
         output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
     ) -> Result<(), TaskError> {
-        let mut texts = request.items.clone();
-        if let Some(path) = &request.input {
-            let file = data::text::corpus::read_text(path, blocks.data.0.encoding)?;
-            texts.extend(file.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
-        }
+        let texts = requested_texts(request, blocks.data.0.encoding)?;
         let tokenizer = load_tokenizer(trained.artefacts)?;
         let classes = load_classes(trained.artefacts)?;
         let mut model = blocks.model.init::<B>(tokenizer.vocab_size(), classes.len(), trained.device);
@@ -175,14 +131,8 @@ fn probabilities_of<B: Backend>(
 ) -> Result<Vec<f32>, TaskError> {
     let tokens: Vec<Vec<i32>> =
         texts.iter().map(|text| encode_text(tokenizer, max_len, text)).collect::<Result<_, _>>()?;
-    let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
-    let time = lengths.iter().copied().max().unwrap_or(1);
-    let padded = tokens.iter().flat_map(|tokens| {
-        let padding = std::iter::repeat_n(0, time - tokens.len());
-        tokens.iter().copied().chain(padding)
-    });
-    let padded = TensorData::new(padded.collect::<Vec<i32>>(), [texts.len(), time]);
-    Ok(probabilities(model.forward(Tensor::from_data(padded, device), &lengths)))
+    let (tokens, lengths) = pad(&tokens, device);
+    Ok(probabilities(model.forward(tokens, &lengths)))
 }
 
 fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
@@ -236,10 +186,7 @@ impl<B: AutodiffBackend> Task<B> for ClassificationTask {
     ) -> Result<StepOutput<B>, TaskError> {
         let batch = Texts::<B>::new(&batch, context.device);
         let logits = model.forward(batch.tokens, &batch.lengths);
-        let correct = logits.clone().inner().argmax(1).flatten::<1>(0, 1).equal(batch.labels.clone().inner());
-        let options = CrossEntropy { label_smoothing: self.options.label_smoothing as f32, ..CrossEntropy::default() };
-        let loss = cross_entropy(logits, batch.labels, &options);
-        Ok(StepOutput::new(loss, batch.lengths.len()).with_metric("accuracy", correct.float().mean()))
+        Ok(self.options.step(logits, batch.labels))
     }
 
     fn evaluate(

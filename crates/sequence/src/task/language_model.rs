@@ -31,7 +31,7 @@ use training_loop::{
     weights,
 };
 
-use super::{batches, report_problems};
+use super::{batches, data_block, model_block};
 use crate::{
     generation::{Generator, SamplingOptions},
     language_model::{LanguageModel, LanguageModelConfig},
@@ -44,22 +44,12 @@ const TOKENIZER_FILE: &str = "tokenizer.json";
 const HIDDEN_STATE: &str = "hidden";
 const CELL_STATE: &str = "cell";
 
-/// `[data]`: the text, its tokenizer and its windows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct TextBlock(pub TextConfig);
-
-impl Validate for TextBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the text, its tokenizer and its windows.
+    TextBlock(TextConfig)
 }
 
-impl Validate for LanguageModelConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(LanguageModelConfig::validate(self), problems);
-    }
-}
+model_block!(LanguageModelConfig);
 
 /// `[task]`: how the state is carried, and the samples that show what the model has learned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,10 +1,60 @@
-//! What a classifier says of each item, and the scores and pages that follow; for classes of texts and of recordings alike.
+//! Classification of texts and of recordings alike: its options and its loss, what a classifier says of each item, and the scores and
+//! pages that follow.
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, activation::softmax, backend::Backend};
+use burn::tensor::{
+    Int, Tensor,
+    activation::softmax,
+    backend::{AutodiffBackend, Backend},
+};
+use layers::loss::{CrossEntropy, cross_entropy};
 use report::{Body, Section, Table, confusion_sections};
-use training_loop::{error::TaskError, metrics::Confusion, task::Scores};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use training_loop::{
+    config::{Problems, Validate},
+    error::TaskError,
+    metrics::Confusion,
+    task::{Scores, StepOutput},
+};
+
+/// `[task]`: the loss, and what the report shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClassificationOptions {
+    /// Part of the target's probability that is spread over all classes.
+    pub label_smoothing: f64,
+    /// Texts or recordings in the report that the model is most wrong about.
+    pub worst_mistakes: usize,
+}
+
+impl Default for ClassificationOptions {
+    fn default() -> Self {
+        Self { label_smoothing: 0.0, worst_mistakes: 20 }
+    }
+}
+
+impl Validate for ClassificationOptions {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and below 1");
+    }
+}
+
+impl ClassificationOptions {
+    /// The loss of a batch, and the share of it that is right.
+    ///
+    /// # Shapes
+    /// - logits: `[batch, classes]`
+    /// - labels: `[batch]`
+    pub(super) fn step<B: AutodiffBackend>(&self, logits: Tensor<B, 2>, labels: Tensor<B, 1, Int>) -> StepOutput<B> {
+        let [items, _] = logits.dims();
+        let correct = logits.clone().inner().argmax(1).flatten::<1>(0, 1).equal(labels.clone().inner());
+        let options = CrossEntropy { label_smoothing: self.label_smoothing as f32, ..CrossEntropy::default() };
+        let loss = cross_entropy(logits, labels, &options);
+        StepOutput::new(loss, items).with_metric("accuracy", correct.float().mean())
+    }
+}
 
 /// What the model says of one item.
 pub(super) struct Prediction {

@@ -10,63 +10,28 @@ use burn::{
     },
 };
 use data::audio::{FeatureExtractor, SpeechBatch, SpeechBatches, SpeechConfig, SpeechData};
-use layers::loss::{CrossEntropy, cross_entropy};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use training_loop::{
-    config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Scores, StepContext, StepOutput, Task},
     weights,
 };
 
+pub use super::predictions::ClassificationOptions;
 use super::{
-    batches, csv_table, give_table,
+    csv_table, data_block, give_table, model_block,
     predictions::{Predictions, largest, probabilities},
-    report_problems,
     speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings},
+    splits,
 };
 use crate::speech_classifier::{SpeechClassifier, SpeechClassifierConfig};
 
-/// `[data]`: the recordings, their classes, and how they become batches.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct SpeechBlock(pub SpeechConfig);
-
-impl Validate for SpeechBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the recordings, their classes, and how they become batches.
+    SpeechBlock(SpeechConfig)
 }
 
-impl Validate for SpeechClassifierConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(SpeechClassifierConfig::validate(self), problems);
-    }
-}
-
-/// `[task]`: the loss, and what the report shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SpeechClassificationOptions {
-    /// Part of the target's probability that is spread over all classes.
-    pub label_smoothing: f64,
-    /// Recordings in the report that the model is most wrong about.
-    pub worst_mistakes: usize,
-}
-
-impl Default for SpeechClassificationOptions {
-    fn default() -> Self {
-        Self { label_smoothing: 0.0, worst_mistakes: 20 }
-    }
-}
-
-impl Validate for SpeechClassificationOptions {
-    fn validate(&self, problems: &mut Problems) {
-        problems.check((0.0..1.0).contains(&self.label_smoothing), "label_smoothing", "must be at least 0 and below 1");
-    }
-}
+model_block!(SpeechClassifierConfig);
 
 /// `job = "speech-classification"`.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +44,7 @@ impl Job for SpeechClassificationJob {
 
     type Data = SpeechBlock;
     type Model = SpeechClassifierConfig;
-    type Options = SpeechClassificationOptions;
+    type Options = ClassificationOptions;
     type Task<B: AutodiffBackend> = SpeechClassificationTask;
 
     fn assemble<B: AutodiffBackend>(
@@ -91,13 +56,8 @@ impl Job for SpeechClassificationJob {
             Some(folder) => SpeechData::load_with(config, speech::load_artefact(folder)?)?,
             None => SpeechData::load(config)?,
         };
-        let dealt =
-            |source: SpeechBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
-        let splits = Splits {
-            train: dealt(recordings.train_batches(context.seed)),
-            validation: Some(dealt(recordings.validation_batches())),
-            test: recordings.test_batches().map(dealt),
-        };
+        let learned = [recordings.train_batches(context.seed), recordings.validation_batches()];
+        let splits = splits(learned, recordings.test_batches(), SpeechBatches::num_batches, SpeechBatches::batch);
         B::seed(context.device, context.seed);
         let model = blocks.model.init::<B>(recordings.facts.num_features, recordings.classes.len(), context.device);
         let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), recordings.artefact().to_json().into_bytes())]);
@@ -146,7 +106,7 @@ impl Job for SpeechClassificationJob {
 /// Classification with cross entropy.
 #[derive(Debug)]
 pub struct SpeechClassificationTask {
-    options: SpeechClassificationOptions,
+    options: ClassificationOptions,
     recordings: SpeechData,
     pages: BTreeMap<String, serde_json::Value>,
 }
@@ -165,15 +125,11 @@ impl<B: AutodiffBackend> Task<B> for SpeechClassificationTask {
         batch: Self::Batch,
         context: &StepContext<'_, B>,
     ) -> Result<StepOutput<B>, TaskError> {
-        let items = batch.batch_size;
-        let labels = TensorData::new(batch.labels.clone(), [items]);
+        let labels = TensorData::new(batch.labels.clone(), [batch.batch_size]);
         let labels = Tensor::from_data(labels, context.device);
         let recordings = on_device::<B>(batch, context.device);
         let logits = model.forward(recordings.features, &recordings.lengths);
-        let correct = logits.clone().inner().argmax(1).flatten::<1>(0, 1).equal(labels.clone().inner());
-        let options = CrossEntropy { label_smoothing: self.options.label_smoothing as f32, ..CrossEntropy::default() };
-        let loss = cross_entropy(logits, labels, &options);
-        Ok(StepOutput::new(loss, items).with_metric("accuracy", correct.float().mean()))
+        Ok(self.options.step(logits, labels))
     }
 
     fn evaluate(

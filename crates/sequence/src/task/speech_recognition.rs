@@ -22,32 +22,23 @@ use training_loop::{
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
     metrics::Edits,
-    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    task::{InnerModel, Scores, StepContext, StepOutput, Task},
     weights,
 };
 
 use super::{
-    batches, csv_table, give_table, report_problems,
+    csv_table, data_block, give_table, model_block,
     speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings},
+    splits,
 };
 use crate::speech_recognizer::{SpeechRecognizer, SpeechRecognizerConfig};
 
-/// `[data]`: the recordings, their classes, and how they become strings and batches.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct SpeechStringsBlock(pub SpeechStringsConfig);
-
-impl Validate for SpeechStringsBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the recordings, their classes, and how they become strings and batches.
+    SpeechStringsBlock(SpeechStringsConfig)
 }
 
-impl Validate for SpeechRecognizerConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(SpeechRecognizerConfig::validate(self), problems);
-    }
-}
+model_block!(SpeechRecognizerConfig);
 
 /// `[task]`: how words are read off the model, and what the report shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,13 +110,8 @@ impl Job for SpeechRecognitionJob {
             Some(folder) => SpeechStringsData::load_with(config, speech::load_artefact(folder)?)?,
             None => SpeechStringsData::load(config)?,
         };
-        let dealt =
-            |source: StringsBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
-        let splits = Splits {
-            train: dealt(strings.train_batches(context.seed)),
-            validation: Some(dealt(strings.validation_batches())),
-            test: strings.test_batches().map(dealt),
-        };
+        let learned = [strings.train_batches(context.seed), strings.validation_batches()];
+        let splits = splits(learned, strings.test_batches(), StringsBatches::num_batches, StringsBatches::batch);
         B::seed(context.device, context.seed);
         let num_features = strings.extractor().num_features();
         let model = blocks.model.init::<B>(num_features, strings.classes.len(), context.device);

@@ -70,12 +70,13 @@ pub fn scores_on_wgpu_as_on_the_cpu(folder: &Path, name: &str) {
     let numbers = |printed: &str| -> Vec<(String, f64)> {
         let pair = |line: &str| {
             let mut words = line.split_whitespace();
-            Some((words.next()?.to_string(), words.next()?.parse().ok()?))
+            (words.next().unwrap().to_string(), words.next().unwrap().parse().unwrap())
         };
-        printed.lines().filter_map(pair).collect()
+        // The first line names the checkpoint.
+        printed.lines().skip(1).map(pair).collect()
     };
     let (cpu, gpu) = (numbers(&cpu), numbers(&gpu));
-    assert!(!cpu.is_empty() && cpu.len() == gpu.len());
+    assert!(cpu.len() > 2 && cpu.len() == gpu.len());
     for ((name, cpu), (_, gpu)) in cpu.iter().zip(&gpu) {
         assert!((cpu - gpu).abs() <= 1e-3 * cpu.abs().max(1.0), "{name}: {cpu} on the CPU, {gpu} on wgpu");
     }

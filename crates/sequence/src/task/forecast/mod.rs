@@ -35,28 +35,18 @@ use self::{
     scores::ModelSums,
     units::Units,
 };
-use super::{batches, give_table, report_problems};
+use super::{batches, data_block, give_table, model_block};
 use crate::forecaster::{Forecaster, ForecasterConfig, ForecasterSizes};
 
 /// The artefact beside the weights without which they mean nothing.
 const SCALER_FILE: &str = "scaler.json";
 
-/// `[data]`: the table, its columns, and its windows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct SeriesBlock(pub SeriesConfig);
-
-impl Validate for SeriesBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the table, its columns, and its windows.
+    SeriesBlock(SeriesConfig)
 }
 
-impl Validate for ForecasterConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(ForecasterConfig::validate(self), problems);
-    }
-}
+model_block!(ForecasterConfig);
 
 /// `[task]`: what is minimised, and what forecasts are compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -7,10 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
-    tensor::{
-        Int, Tensor, TensorData,
-        backend::{AutodiffBackend, Backend},
-    },
+    tensor::backend::{AutodiffBackend, Backend},
 };
 use data::text::{
     parallel::{ParallelBatches, ParallelConfig, ParallelData, ParallelFacts, SideFacts, boundary, encode_source},
@@ -23,14 +20,13 @@ use training_loop::{
     config::{Problems, Validate},
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::Splits,
     weights,
 };
 
 pub use training::TranslationTask;
 
-use super::{batches, csv_table, give_table, report_problems};
-use crate::translator::{Translator, TranslatorConfig};
+use super::{csv_table, data_block, give_table, model_block, pad, requested_texts, splits};
+use crate::translator::{DecoderState, Translator, TranslatorConfig};
 
 /// The artefacts beside the weights without which they mean nothing.
 const SOURCE_TOKENIZER: &str = "source-tokenizer.json";
@@ -39,22 +35,12 @@ const TARGET_TOKENIZER: &str = "target-tokenizer.json";
 /// Texts that are translated at a time.
 const TRANSLATED_TOGETHER: usize = 64;
 
-/// `[data]`: the pairs of texts, and how they become batches.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct ParallelBlock(pub ParallelConfig);
-
-impl Validate for ParallelBlock {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(self.0.validate(), problems);
-    }
+data_block! {
+    /// `[data]`: the pairs of texts, and how they become batches.
+    ParallelBlock(ParallelConfig)
 }
 
-impl Validate for TranslatorConfig {
-    fn validate(&self, problems: &mut Problems) {
-        report_problems(TranslatorConfig::validate(self), problems);
-    }
-}
+model_block!(TranslatorConfig);
 
 /// `[task]`: the loss, what the decoder reads in training, how it writes, and what the report shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -161,13 +147,8 @@ impl Job for TranslationJob {
             }
             None => ParallelData::load(config)?,
         };
-        let dealt =
-            |source: ParallelBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
-        let splits = Splits {
-            train: dealt(pairs.train_batches(context.seed)),
-            validation: Some(dealt(pairs.validation_batches())),
-            test: pairs.test_batches().map(dealt),
-        };
+        let learned = [pairs.train_batches(context.seed), pairs.validation_batches()];
+        let splits = splits(learned, pairs.test_batches(), ParallelBatches::num_batches, ParallelBatches::batch);
         B::seed(context.device, context.seed);
         let (from, to) = (&pairs.facts.from, &pairs.facts.to);
         let model = blocks.model.init::<B>(from.vocab_size, to.vocab_size, context.device);
@@ -187,11 +168,7 @@ impl Job for TranslationJob {
         output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
     ) -> Result<(), TaskError> {
         let config = &blocks.data.0;
-        let mut texts = request.items.clone();
-        if let Some(path) = &request.input {
-            let file = data::text::corpus::read_text(path, config.encoding)?;
-            texts.extend(file.lines().filter(|line| !line.trim().is_empty()).map(str::to_string));
-        }
+        let texts = requested_texts(request, config.encoding)?;
         let tokenizers = Tokenizers::load(trained.artefacts)?;
         let vocabularies = [&tokenizers.source, &tokenizers.target].map(|tokenizer| tokenizer.vocab_size() + 1);
         let mut model = blocks.model.init::<B>(vocabularies[0], vocabularies[1], trained.device);
@@ -204,9 +181,9 @@ impl Job for TranslationJob {
                 .iter()
                 .map(|text| encode_source(&tokenizers.source, config.max_len, text))
                 .collect::<Result<_, _>>()?;
-            let lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
-            let sources = pad(&tokens, trained.device);
-            let found = translate(&model, sources, &lengths, &tokenizers.target, &options, trained.device)?;
+            let (sources, lengths) = pad(&tokens, trained.device);
+            let state = model.encode(sources, &lengths);
+            let found = translate(&model, state, &lengths, &tokenizers.target, &options, trained.device)?;
             for (text, hypothesis) in texts.iter().zip(found) {
                 let translation = tokenizers.target.decode(&hypothesis.tokens);
                 if request.output.is_some() {
@@ -236,14 +213,10 @@ impl Tokenizers {
     }
 }
 
-/// The best translation of each source.
-///
-/// # Shapes
-/// - sources: `[batch, time]`, padded at the end
-/// - lengths: `batch` numbers in `1..=time`
+/// The best translation of each source, from the state in which the model's encoder leaves it; `lengths` are those of the sources.
 fn translate<B: Backend>(
     model: &Translator<B>,
-    sources: Tensor<B, 2, Int>,
+    state: DecoderState<B>,
     lengths: &[usize],
     target: &Tokenizer,
     options: &BeamOptions,
@@ -252,20 +225,9 @@ fn translate<B: Backend>(
     let boundary = boundary(target);
     // A decoder that has lost its way may never end.
     let max_lens: Vec<usize> = lengths.iter().map(|length| 2 * length + 16).collect();
-    let state = model.encode(sources, lengths);
     let boundaries = Boundaries { start: boundary, end: boundary };
     let found = beam_search(model, state, boundaries, &max_lens, options, device)?;
     Ok(found.into_iter().filter_map(|hypotheses| hypotheses.into_iter().next()).collect())
-}
-
-/// `[texts, longest]`, padded at the end.
-fn pad<B: Backend>(tokens: &[Vec<i32>], device: &B::Device) -> Tensor<B, 2, Int> {
-    let time = tokens.iter().map(Vec::len).max().unwrap_or(0);
-    let padded = tokens.iter().flat_map(|tokens| {
-        let padding = std::iter::repeat_n(0, time - tokens.len());
-        tokens.iter().copied().chain(padding)
-    });
-    Tensor::from_data(TensorData::new(padded.collect::<Vec<i32>>(), [tokens.len(), time]), device)
 }
 
 fn describe(config: &ParallelConfig, facts: &ParallelFacts, parameters: usize) -> Vec<(String, String)> {

@@ -101,13 +101,14 @@ impl<B: AutodiffBackend> Task<B> for TranslationTask {
             let batch = batch?;
             count += batch.num_targets();
             let pairs = Pairs::<B::InnerBackend>::new(&batch, device);
-            let decoded = model.forward(pairs.sources.clone(), &pairs.lengths, pairs.inputs, None);
+            let state = model.encode(pairs.sources, &pairs.lengths);
+            let decoded = model.decode_from(state.clone(), pairs.inputs, None);
             let logits = decoded.logits.flatten::<2>(0, 1); // [batch · time, vocabulary]
             let likeliest = logits.clone().argmax(1).flatten::<1>(0, 1);
             correct_sum = correct_sum + likeliest.equal(pairs.targets.clone()).int().sum();
             loss_sum = loss_sum + nll_per_row(logits, pairs.targets, &ignoring_padding()).sum();
             let target = &self.pairs.target_tokenizer;
-            let found = translate(model, pairs.sources, &pairs.lengths, target, &options, device)?;
+            let found = translate(model, state, &pairs.lengths, target, &options, device)?;
             translations.extend(batch.indices.iter().zip(found).map(|(index, hypothesis)| Translation {
                 index: *index,
                 text: target.decode(&hypothesis.tokens),
