@@ -4,6 +4,7 @@
 //! - [`text`]: a corpus (embedded, a file, a folder), its tokenizer, and windows of tokens for language models.
 //! - [`series`]: tables of numbers over time, scaled, and windows of them for forecasters.
 //! - [`audio`]: recordings of speech, their features, and padded batches of them for classifiers and recognisers.
+//! - [`image`]: pictures, their augmentation, and batches of them for classifiers.
 //! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
 //!   function of (seed, epoch, index).
 //! - [`locate()`]: from a path as a user writes it to a file that exists, or to an error that says what to do.
@@ -14,6 +15,7 @@
 pub mod audio;
 mod dealing;
 mod error;
+pub mod image;
 mod locate;
 mod seed;
 pub mod series;

@@ -1,0 +1,1 @@
+//! An embedded source of pictures: ten coloured shapes in two domains.
