@@ -44,6 +44,43 @@ impl Problems {
     }
 }
 
+/// Adds what a configuration that knows nothing of the loop found wrong with itself: keys and messages.
+pub fn report_problems(found: Vec<(&'static str, String)>, problems: &mut Problems) {
+    for (key, message) in found {
+        problems.check(false, key, message);
+    }
+}
+
+/// A `[data]` block: a configuration of the data crate, which knows nothing of the loop, with the loop's check of its values
+/// (what its `validate` finds). The crate that uses this depends on `serde` and `schemars`.
+#[macro_export]
+macro_rules! data_block {
+    ($(#[$documentation:meta])* $block:ident($config:ty)) => {
+        $(#[$documentation])*
+        #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(transparent)]
+        pub struct $block(pub $config);
+
+        impl $crate::config::Validate for $block {
+            fn validate(&self, problems: &mut $crate::config::Problems) {
+                $crate::config::report_problems(self.0.validate(), problems);
+            }
+        }
+    };
+}
+
+/// The loop's check of a model's own configuration, which knows nothing of the loop either.
+#[macro_export]
+macro_rules! model_block {
+    ($config:ident) => {
+        impl $crate::config::Validate for $config {
+            fn validate(&self, problems: &mut $crate::config::Problems) {
+                $crate::config::report_problems($config::validate(self), problems);
+            }
+        }
+    };
+}
+
 /// How often something happens: `"500 steps"`, `"1 epoch"` or `"never"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {

@@ -196,7 +196,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
 
         // burn draws initial weights when they are first looked at, which is here.
         B::seed(device, mix(training.seed, 0, u64::MAX - 1));
-        let plan = ParameterPlan::new(parameters::list(&model), &config.parameter_groups)?;
+        let plan = ParameterPlan::new(parameters::list(&model), &task.parameter_groups(), &config.parameter_groups)?;
         let scopes = task.optimizers();
         let updates: u64 = scopes.iter().map(|scope| scope.updates).sum();
         let steps_per_epoch =

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -148,6 +149,34 @@ pub struct PredictRequest {
     pub input: Option<PathBuf>,
     /// Where to write the predictions as CSV. None: they are given as text.
     pub output: Option<PathBuf>,
+}
+
+impl PredictRequest {
+    /// Gives predictions, rows of a CSV table with the header among them, to the file that was asked for, or else as text.
+    pub fn give_table(
+        &self,
+        rows: impl IntoIterator<Item = Vec<String>>,
+        output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        let table = csv_table(rows)?;
+        match &self.output {
+            Some(path) => {
+                fs::write(path, table).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+                output(Generated::File(path))?;
+            }
+            None => output(Generated::Text(&table))?,
+        }
+        Ok(())
+    }
+}
+
+/// Rows, the header among them, as CSV.
+pub fn csv_table(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String, TaskError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 /// A piece of what is generated, as soon as it is there.

@@ -199,6 +199,10 @@ pub struct ParameterGroup {
     /// Begins to train frozen parameters after this many steps (gradual unfreezing, arXiv:1801.06146).
     #[serde(default)]
     pub unfreeze_at_step: Option<u64>,
+    /// Pulls the parameters towards the values that they start from, with this strength: `strength / 2 · |w - w₀|²` is added to
+    /// the loss (L2-SP, arXiv:1802.01483). Weight decay, which pulls them towards 0, is best turned off then.
+    #[serde(default)]
+    pub l2_sp: Option<f64>,
 }
 
 impl Validate for ParameterGroup {
@@ -206,6 +210,7 @@ impl Validate for ParameterGroup {
         problems.check(!self.parameters.is_empty(), "parameters", "is empty: give a pattern such as \"*bias*\"");
         problems.check(self.lr_factor.is_none_or(|v| v >= 0.0), "lr_factor", "must not be negative");
         problems.check(self.weight_decay.is_none_or(|v| v >= 0.0), "weight_decay", "must not be negative");
+        problems.check(self.l2_sp.is_none_or(|v| v >= 0.0), "l2_sp", "must not be negative");
     }
 }
 
@@ -216,6 +221,24 @@ struct Setting {
     weight_decay: Option<f64>,
     frozen: bool,
     unfreeze_at_step: Option<u64>,
+    l2_sp: f64,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { lr_factor: 1.0, weight_decay: None, frozen: false, unfreeze_at_step: None, l2_sp: 0.0 }
+    }
+}
+
+impl Setting {
+    /// Sets what `group` names.
+    fn set(&mut self, group: &ParameterGroup) {
+        self.lr_factor = group.lr_factor.unwrap_or(self.lr_factor);
+        self.weight_decay = group.weight_decay.or(self.weight_decay);
+        self.frozen = group.frozen.unwrap_or(self.frozen);
+        self.unfreeze_at_step = group.unfreeze_at_step.or(self.unfreeze_at_step);
+        self.l2_sp = group.l2_sp.unwrap_or(self.l2_sp);
+    }
 }
 
 /// Which parameters train, and with what settings.
@@ -226,32 +249,29 @@ pub struct ParameterPlan {
 }
 
 impl ParameterPlan {
-    /// Applies `groups` to `parameters`. A pattern that matches nothing is an error, as it is a misspelling.
-    pub fn new(parameters: Vec<ParameterInfo>, groups: &[ParameterGroup]) -> Result<Self, TrainError> {
-        let mut settings = vec![
-            Setting { lr_factor: 1.0, weight_decay: None, frozen: false, unfreeze_at_step: None };
-            parameters.len()
-        ];
-        for (position, group) in groups.iter().enumerate() {
+    /// Applies the groups of the task, then those of the config, to `parameters`.
+    ///
+    /// # Errors
+    /// When a pattern matches nothing, as it is a misspelling, or when nothing is left to train.
+    pub fn new(
+        parameters: Vec<ParameterInfo>,
+        of_task: &[ParameterGroup],
+        of_config: &[ParameterGroup],
+    ) -> Result<Self, TrainError> {
+        let mut settings = vec![Setting::default(); parameters.len()];
+        let of_task = of_task.iter().map(|group| (group, "task".to_string()));
+        let of_config = of_config.iter().enumerate();
+        let of_config = of_config.map(|(place, group)| (group, format!("parameter_groups.{place}.parameters")));
+        for (group, key) in of_task.chain(of_config) {
             let pattern = WildMatch::new(&group.parameters);
-            let mut matched = false;
-            for (parameter, setting) in parameters.iter().zip(&mut settings) {
-                if !pattern.matches(&parameter.path) {
-                    continue;
-                }
-                matched = true;
-                setting.lr_factor = group.lr_factor.unwrap_or(setting.lr_factor);
-                setting.weight_decay = group.weight_decay.or(setting.weight_decay);
-                setting.frozen = group.frozen.unwrap_or(setting.frozen);
-                setting.unfreeze_at_step = group.unfreeze_at_step.or(setting.unfreeze_at_step);
-            }
-            if !matched {
+            let matched: Vec<usize> =
+                (0..parameters.len()).filter(|index| pattern.matches(&parameters[*index].path)).collect();
+            if matched.is_empty() {
                 let names: Vec<_> = parameters.iter().map(|p| p.path.as_str()).take(12).collect();
-                return Err(TrainError::Config {
-                    key: format!("parameter_groups.{position}.parameters"),
-                    message: format!("\"{}\" matches no parameter; there are: {}", group.parameters, names.join(", ")),
-                });
+                let message = format!("\"{}\" matches no parameter; there are: {}", group.parameters, names.join(", "));
+                return Err(TrainError::Config { key, message });
             }
+            matched.into_iter().for_each(|index| settings[index].set(group));
         }
         let plan = Self { parameters, settings };
         if !(0..plan.parameters.len()).any(|index| plan.parameters[index].trainable && !plan.settings[index].frozen) {
@@ -292,11 +312,28 @@ impl ParameterPlan {
 }
 
 /// The optimiser state of one parameter: named tensors as PyTorch calls them, and the number of its updates.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct State<B: burn::tensor::backend::Backend> {
     updates: u64,
     tensors: Vec<Tensor<B, 1>>,
+    /// The value before the first update, where L2-SP pulls towards it.
+    anchor: Option<Tensor<B, 1>>,
 }
+
+impl<B: burn::tensor::backend::Backend> State<B> {
+    fn new() -> Self {
+        Self { updates: 0, tensors: Vec::new(), anchor: None }
+    }
+
+    /// `gradient` with that of `strength / 2 · |value - anchor|²`.
+    fn pulled(&mut self, value: &Tensor<B, 1>, gradient: Tensor<B, 1>, strength: f64) -> Tensor<B, 1> {
+        let anchor = self.anchor.get_or_insert_with(|| value.clone());
+        gradient + (value.clone() - anchor.clone()).mul_scalar(strength)
+    }
+}
+
+/// The name of a state's anchor in a checkpoint.
+const ANCHOR: &str = "anchor";
 
 /// An update rule with its state, for the parameters of one [`OptimizerScope`].
 #[derive(Debug, Clone)]
@@ -312,7 +349,7 @@ impl<B: AutodiffBackend> Optimizer<B> {
     pub fn new(config: OptimizerConfig, scope: OptimizerScope, plan: &ParameterPlan) -> Self {
         let pattern = WildMatch::new(scope.parameters);
         let owned = plan.parameters().iter().map(|p| p.trainable && pattern.matches(&p.path)).collect::<Vec<_>>();
-        let state = owned.iter().map(|_| State { updates: 0, tensors: Vec::new() }).collect();
+        let state = owned.iter().map(|_| State::new()).collect();
         Self { config, scope, owned, state }
     }
 
@@ -349,6 +386,10 @@ impl<B: AutodiffBackend> Optimizer<B> {
                 let setting = &plan.settings[index];
                 let lr = config.learning_rate() * lr_scale * setting.lr_factor;
                 let weight_decay = setting.weight_decay.unwrap_or(config.weight_decay());
+                let gradient = match setting.l2_sp {
+                    strength if strength > 0.0 => state[index].pulled(&value, gradient, strength),
+                    _ => gradient,
+                };
                 apply_rule(config, lr, weight_decay, value, gradient, &mut state[index])
             },
         )
@@ -365,6 +406,9 @@ impl<B: AutodiffBackend> Optimizer<B> {
             for (slot, tensor) in state.tensors.iter().enumerate() {
                 named.insert(format!("{}/{slot}", parameter.path), tensor.to_data());
             }
+            if let Some(anchor) = &state.anchor {
+                named.insert(format!("{}/{ANCHOR}", parameter.path), anchor.to_data());
+            }
         }
         named
     }
@@ -377,13 +421,14 @@ impl<B: AutodiffBackend> Optimizer<B> {
             by_parameter.entry(path).or_default().push((slot, data));
         }
         for (index, parameter) in plan.parameters().iter().enumerate() {
-            let mut state = State { updates: 0, tensors: Vec::new() };
-            // Names are sorted, so the slots come in their order, and `step` after them.
+            let mut state = State::new();
+            // Names are sorted, so the slots come in their order, and the words after them.
             for (slot, data) in by_parameter.remove(parameter.path.as_str()).unwrap_or_default() {
                 if slot == "step" {
                     state.updates = data.iter::<i64>().next().unwrap_or(0) as u64;
                 } else if data.shape.num_elements() == parameter.num_elements() {
-                    state.tensors.push(Tensor::from_data(data.clone(), device));
+                    let tensor = Tensor::from_data(data.clone(), device);
+                    if slot == ANCHOR { state.anchor = Some(tensor) } else { state.tensors.push(tensor) }
                 } else {
                     return Err(format!("the optimiser state of {} has another size", parameter.path));
                 }

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Tensor, TensorData, backend::AutodiffBackend},
 };
 
-use crate::error::TaskError;
+use crate::{error::TaskError, optimizer::ParameterGroup};
 
 /// The model as validation sees it: on the backend without gradients, dropout off.
 pub type InnerModel<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
@@ -31,6 +31,12 @@ pub trait Task<B: AutodiffBackend> {
     /// The optimisers of this task, in the order in which one training step runs them. Default: one, for all parameters.
     fn optimizers(&self) -> Vec<OptimizerScope> {
         vec![OptimizerScope::all()]
+    }
+
+    /// Settings of parameters that follow from the task (a policy of fine-tuning), as `[[parameter_groups]]` of a config would
+    /// give them; those of the config come after them and win. Default: none.
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        Vec::new()
     }
 
     /// The loss of one micro-batch. `context` says which optimiser is being stepped.
@@ -186,6 +192,11 @@ impl<T: Send + 'static> Batches<T> {
         Self { per_epoch, get: Arc::new(get) }
     }
 
+    /// The batches of a source that cannot fail, such as those of the data crate.
+    pub fn dealt(per_epoch: usize, batch: impl Fn(u64, usize) -> T + Send + Sync + 'static) -> Self {
+        Self::new(per_epoch as u64, move |epoch, index| Ok(batch(epoch, index as usize)))
+    }
+
     /// Number of batches in an epoch.
     pub fn per_epoch(&self) -> u64 {
         self.per_epoch
@@ -216,4 +227,17 @@ pub struct Splits<T> {
     pub validation: Option<Batches<T>>,
     /// Test batches, never looked at in training; `train eval` scores them, or the validation batches where there are none.
     pub test: Option<Batches<T>>,
+}
+
+impl<T: Send + 'static> Splits<T> {
+    /// The parts of a source that deals batches of its own kind and cannot fail.
+    pub fn dealt<S: Send + Sync + 'static>(
+        [train, validation]: [S; 2],
+        test: Option<S>,
+        num_batches: fn(&S) -> usize,
+        batch: fn(&S, u64, usize) -> T,
+    ) -> Self {
+        let dealt = |source: S| Batches::dealt(num_batches(&source), move |epoch, index| batch(&source, epoch, index));
+        Self { train: dealt(train), validation: Some(dealt(validation)), test: test.map(dealt) }
+    }
 }

@@ -85,11 +85,12 @@ struct Regression {
     carried: f32,
     scopes: Vec<OptimizerScope>,
     explode_at: Option<u64>,
+    groups: Vec<ParameterGroup>,
 }
 
 impl Regression {
     fn new() -> Self {
-        Self { carried: 0.0, scopes: vec![OptimizerScope::all()], explode_at: None }
+        Self { carried: 0.0, scopes: vec![OptimizerScope::all()], explode_at: None, groups: Vec::new() }
     }
 }
 
@@ -105,6 +106,10 @@ impl<B: AutodiffBackend> Task<B> for Regression {
 
     fn optimizers(&self) -> Vec<OptimizerScope> {
         self.scopes.clone()
+    }
+
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        self.groups.clone()
     }
 
     fn training_step(
@@ -188,6 +193,11 @@ fn demanding() -> LoopConfig {
             min_factor: 0.0,
         },
         optimizer: OptimizerConfig::Adamw { learning_rate: 0.02, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.01 },
+        parameter_groups: vec![ParameterGroup {
+            parameters: "second.*".into(),
+            l2_sp: Some(0.1),
+            ..Default::default()
+        }],
         ..Default::default()
     }
 }
@@ -418,6 +428,57 @@ fn frozen_parameters_stay_until_they_are_unfrozen() {
         assert_eq!(after.first.weight.val().to_data() != before, moves, "{unfreeze_at_step:?}");
         let state = &Checkpoint::load(&outcome.checkpoint).unwrap().tensors["optimizer-main"];
         assert_eq!(state.keys().any(|name| name.starts_with("first.")), moves, "no state for what does not train");
+    }
+}
+
+#[test]
+fn l2_sp_pulls_towards_the_start() {
+    let _alone = alone();
+    let after = |steps: u64, l2_sp: Option<f64>| {
+        let mut config = plain(steps);
+        config.optimizer = OptimizerConfig::Sgd {
+            learning_rate: 0.1,
+            momentum: 0.0,
+            dampening: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        };
+        config.parameter_groups =
+            vec![ParameterGroup { parameters: "first.weight".into(), l2_sp, ..Default::default() }];
+        let folder = tempfile::tempdir().unwrap();
+        let (model, _) = Run::new(&config, folder.path()).go::<Autodiff<Flex>>().unwrap();
+        model.first.weight.val().into_data().iter::<f32>().collect::<Vec<_>>()
+    };
+    let start = Net::<Autodiff<Flex>>::new(&Default::default(), 0.3).first.weight.val().into_data();
+    let [one, free, pulled] = [after(1, Some(2.0)), after(2, None), after(2, Some(2.0))];
+    // At the start nothing pulls; then the rate times the strength times the distance.
+    assert_eq!(one, after(1, None));
+    for (((start, one), free), pulled) in start.iter::<f32>().zip(one).zip(free).zip(pulled) {
+        let expected = free - 0.1 * 2.0 * (one - start);
+        assert!((pulled - expected).abs() < 1e-6, "{pulled} is not {expected}");
+    }
+}
+
+/// A task with a policy of its own: everything but the last layer is frozen.
+#[test]
+fn the_groups_of_a_config_win_over_those_of_the_task() {
+    let _alone = alone();
+    let frozen = |parameters: &str, frozen| ParameterGroup {
+        parameters: parameters.into(),
+        frozen: Some(frozen),
+        ..Default::default()
+    };
+    let before = Net::<Autodiff<Flex>>::new(&Default::default(), 0.3);
+    for (of_config, moves) in [(vec![], false), (vec![frozen("first.*", false)], true)] {
+        let mut config = plain(2);
+        config.parameter_groups = of_config;
+        let folder = tempfile::tempdir().unwrap();
+        let mut run = Run::new(&config, folder.path());
+        run.task.groups = vec![frozen("*", true), frozen("second.*", false)];
+        let (after, _) = run.go::<Autodiff<Flex>>().unwrap();
+        assert_eq!(after.first.weight.val().to_data() != before.first.weight.val().to_data(), moves);
+        assert_ne!(after.second.weight.val().to_data(), before.second.weight.val().to_data());
+        assert_eq!(after.shift.val().to_data(), before.shift.val().to_data());
     }
 }
 

@@ -1,8 +1,13 @@
 //! Training losses.
 
+mod binary;
+mod focal;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
 pub mod portable;
+
+pub use binary::binary_cross_entropy;
+pub use focal::focal;
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};

@@ -14,19 +14,18 @@ use data::text::{
     tokenizer::Tokenizer,
 };
 use training_loop::{
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{InnerModel, Scores, StepContext, StepOutput, Task},
+    model_block,
+    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-pub use super::predictions::ClassificationOptions;
-use super::{
-    csv_table, data_block, give_table, model_block, pad,
-    predictions::{Predictions, largest, probabilities},
-    requested_texts, splits,
-};
+use super::{pad, requested_texts};
 use crate::classifier::{Classifier, ClassifierConfig};
+pub use ::classification::ClassificationOptions;
+use ::classification::{ClassificationLoss, Predictions, largest, probabilities};
 
 /// The artefacts beside the weights without which they mean nothing.
 const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -66,7 +65,7 @@ impl Job for ClassificationJob {
             None => LabelledData::load(config)?,
         };
         let learned = [texts.train_batches(context.seed), texts.validation_batches()];
-        let splits = splits(learned, texts.test_batches(), LabelledBatches::num_batches, LabelledBatches::batch);
+        let splits = Splits::dealt(learned, texts.test_batches(), LabelledBatches::num_batches, LabelledBatches::batch);
         B::seed(context.device, context.seed);
         let model = blocks.model.init::<B>(texts.tokenizer.vocab_size(), texts.classes.len(), context.device);
         let artefacts = BTreeMap::from([
@@ -74,7 +73,9 @@ impl Job for ClassificationJob {
             (CLASSES_FILE.to_string(), serde_json::to_vec(&texts.classes)?),
         ]);
         let facts = describe(&texts.facts, model.num_params());
-        let task = ClassificationTask { options: blocks.task.clone(), texts, pages: BTreeMap::new() };
+        let counts: Vec<usize> = texts.facts.classes.iter().map(|class| class.train).collect();
+        let loss = blocks.task.loss(&counts)?;
+        let task = ClassificationTask { options: blocks.task.clone(), loss, texts, pages: BTreeMap::new() };
         Ok(Assembled { task, model, splits, artefacts, facts })
     }
 
@@ -105,7 +106,7 @@ impl Job for ClassificationJob {
             }
         }
         if request.output.is_some() {
-            give_table(&csv_table(rows)?, request, output)?;
+            request.give_table(rows, output)?;
         }
         Ok(())
     }
@@ -166,6 +167,7 @@ fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
 #[derive(Debug)]
 pub struct ClassificationTask {
     options: ClassificationOptions,
+    loss: ClassificationLoss,
     texts: LabelledData,
     pages: BTreeMap<String, serde_json::Value>,
 }
@@ -186,7 +188,7 @@ impl<B: AutodiffBackend> Task<B> for ClassificationTask {
     ) -> Result<StepOutput<B>, TaskError> {
         let batch = Texts::<B>::new(&batch, context.device);
         let logits = model.forward(batch.tokens, &batch.lengths);
-        Ok(self.options.step(logits, batch.labels))
+        Ok(self.loss.step(logits, batch.labels))
     }
 
     fn evaluate(

@@ -25,13 +25,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, GenerateRequest, Generated, Job, Trained},
-    task::{InnerModel, Sample, Scores, Splits, StepContext, StepOutput, Task},
+    model_block,
+    task::{Batches, InnerModel, Sample, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::{batches, data_block, model_block};
 use crate::{
     generation::{Generator, SamplingOptions},
     language_model::{LanguageModel, LanguageModelConfig},
@@ -114,7 +115,7 @@ impl Job for LanguageModelJob {
             None => TextData::load(config)?,
         };
         let dealt = |source: Arc<dyn TextBatches>| {
-            batches(source.num_batches(), move |epoch, index| source.batch(epoch, index))
+            Batches::dealt(source.num_batches(), move |epoch, index| source.batch(epoch, index))
         };
         let train = dealt(text.train_batches(config, context.seed)?);
         let validation = dealt(text.validation_batches(config)?);

@@ -11,20 +11,18 @@ use burn::{
 };
 use data::audio::{FeatureExtractor, SpeechBatch, SpeechBatches, SpeechConfig, SpeechData};
 use training_loop::{
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{InnerModel, Scores, StepContext, StepOutput, Task},
+    model_block,
+    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-pub use super::predictions::ClassificationOptions;
-use super::{
-    csv_table, data_block, give_table, model_block,
-    predictions::{Predictions, largest, probabilities},
-    speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings},
-    splits,
-};
+use super::speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings};
 use crate::speech_classifier::{SpeechClassifier, SpeechClassifierConfig};
+pub use ::classification::ClassificationOptions;
+use ::classification::{ClassificationLoss, Predictions, largest, probabilities};
 
 data_block! {
     /// `[data]`: the recordings, their classes, and how they become batches.
@@ -57,7 +55,8 @@ impl Job for SpeechClassificationJob {
             None => SpeechData::load(config)?,
         };
         let learned = [recordings.train_batches(context.seed), recordings.validation_batches()];
-        let splits = splits(learned, recordings.test_batches(), SpeechBatches::num_batches, SpeechBatches::batch);
+        let splits =
+            Splits::dealt(learned, recordings.test_batches(), SpeechBatches::num_batches, SpeechBatches::batch);
         B::seed(context.device, context.seed);
         let model = blocks.model.init::<B>(recordings.facts.num_features, recordings.classes.len(), context.device);
         let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), recordings.artefact().to_json().into_bytes())]);
@@ -65,7 +64,9 @@ impl Job for SpeechClassificationJob {
         let baseline = format!("{:.3}", recordings.facts.baseline_accuracy());
         facts.push(("accuracy of always the same class".to_string(), baseline));
         facts.push(("parameters".to_string(), model.num_params().to_string()));
-        let task = SpeechClassificationTask { options: blocks.task.clone(), recordings, pages: BTreeMap::new() };
+        let counts: Vec<usize> = recordings.facts.classes.iter().map(|class| class.train).collect();
+        let loss = blocks.task.loss(&counts)?;
+        let task = SpeechClassificationTask { options: blocks.task.clone(), loss, recordings, pages: BTreeMap::new() };
         Ok(Assembled { task, model, splits, artefacts, facts })
     }
 
@@ -97,7 +98,7 @@ impl Job for SpeechClassificationJob {
             }
         }
         if request.output.is_some() {
-            give_table(&csv_table(rows)?, request, output)?;
+            request.give_table(rows, output)?;
         }
         Ok(())
     }
@@ -107,6 +108,7 @@ impl Job for SpeechClassificationJob {
 #[derive(Debug)]
 pub struct SpeechClassificationTask {
     options: ClassificationOptions,
+    loss: ClassificationLoss,
     recordings: SpeechData,
     pages: BTreeMap<String, serde_json::Value>,
 }
@@ -129,7 +131,7 @@ impl<B: AutodiffBackend> Task<B> for SpeechClassificationTask {
         let labels = Tensor::from_data(labels, context.device);
         let recordings = on_device::<B>(batch, context.device);
         let logits = model.forward(recordings.features, &recordings.lengths);
-        Ok(self.options.step(logits, labels))
+        Ok(self.loss.step(logits, labels))
     }
 
     fn evaluate(

@@ -19,18 +19,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
     metrics::Edits,
-    task::{InnerModel, Scores, StepContext, StepOutput, Task},
+    model_block,
+    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::{
-    csv_table, data_block, give_table, model_block,
-    speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings},
-    splits,
-};
+use super::speech::{self, ARTEFACT_FILE, PREDICTED_TOGETHER, Recordings};
 use crate::speech_recognizer::{SpeechRecognizer, SpeechRecognizerConfig};
 
 data_block! {
@@ -111,7 +109,7 @@ impl Job for SpeechRecognitionJob {
             None => SpeechStringsData::load(config)?,
         };
         let learned = [strings.train_batches(context.seed), strings.validation_batches()];
-        let splits = splits(learned, strings.test_batches(), StringsBatches::num_batches, StringsBatches::batch);
+        let splits = Splits::dealt(learned, strings.test_batches(), StringsBatches::num_batches, StringsBatches::batch);
         B::seed(context.device, context.seed);
         let num_features = strings.extractor().num_features();
         let model = blocks.model.init::<B>(num_features, strings.classes.len(), context.device);
@@ -160,7 +158,7 @@ impl Job for SpeechRecognitionJob {
             }
         }
         if request.output.is_some() {
-            give_table(&csv_table(rows)?, request, output)?;
+            request.give_table(rows, output)?;
         }
         Ok(())
     }

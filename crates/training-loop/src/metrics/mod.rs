@@ -1,6 +1,7 @@
 //! Scores of whole evaluations from what is already on the host: classes, texts, sequences. No tensors.
 
 pub mod bleu;
+pub mod calibration;
 pub mod chrf;
 pub mod confusion;
 pub mod edit_distance;
@@ -8,6 +9,7 @@ mod ngrams;
 mod tokenizer_13a;
 
 pub use bleu::{Bleu, corpus_bleu};
+pub use calibration::Calibration;
 pub use chrf::{Chrf, corpus_chrf};
 pub use confusion::Confusion;
 pub use edit_distance::{Edits, edit_distance};

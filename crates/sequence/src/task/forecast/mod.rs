@@ -23,9 +23,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
+    model_block,
+    task::{Batches, InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
@@ -35,7 +37,6 @@ use self::{
     scores::ModelSums,
     units::Units,
 };
-use super::{batches, data_block, give_table, model_block};
 use crate::forecaster::{Forecaster, ForecasterConfig, ForecasterSizes};
 
 /// The artefact beside the weights without which they mean nothing.
@@ -125,8 +126,9 @@ impl Job for ForecastJob {
             Some(folder) => SeriesData::load_with(config, load_scaler(folder)?)?,
             None => SeriesData::load(config)?,
         };
-        let dealt =
-            |source: SeriesBatches| batches(source.num_batches(), move |epoch, index| source.batch(epoch, index));
+        let dealt = |source: SeriesBatches| {
+            Batches::dealt(source.num_batches(), move |epoch, index| source.batch(epoch, index))
+        };
         let train = dealt(series.train_batches(context.seed));
         // A part that the split leaves out is no mistake.
         let scored = |part: std::ops::Range<usize>, batches_of: Result<SeriesBatches, DataError>| match part.is_empty()
@@ -168,8 +170,8 @@ impl Job for ForecastJob {
         let forecast = Units::<B>::new(&scaler, trained.device).original_outputs(model.forward(rows));
         let forecast: Vec<f32> = forecast.into_data().iter::<f32>().collect();
         let dates = known.dates.and_then(|known| series::dates_after(&known, config.horizon));
-        let table = prediction::table(&forecast, scaler.targets(), &blocks.task.quantiles, dates.as_deref())?;
-        give_table(&table, request, output)
+        let rows = prediction::table(&forecast, scaler.targets(), &blocks.task.quantiles, dates.as_deref());
+        request.give_table(rows, output)
     }
 }
 

@@ -18,14 +18,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate},
+    data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    model_block,
+    task::Splits,
     weights,
 };
 
 pub use training::TranslationTask;
 
-use super::{csv_table, data_block, give_table, model_block, pad, requested_texts, splits};
+use super::{pad, requested_texts};
 use crate::translator::{DecoderState, Translator, TranslatorConfig};
 
 /// The artefacts beside the weights without which they mean nothing.
@@ -148,7 +151,7 @@ impl Job for TranslationJob {
             None => ParallelData::load(config)?,
         };
         let learned = [pairs.train_batches(context.seed), pairs.validation_batches()];
-        let splits = splits(learned, pairs.test_batches(), ParallelBatches::num_batches, ParallelBatches::batch);
+        let splits = Splits::dealt(learned, pairs.test_batches(), ParallelBatches::num_batches, ParallelBatches::batch);
         B::seed(context.device, context.seed);
         let (from, to) = (&pairs.facts.from, &pairs.facts.to);
         let model = blocks.model.init::<B>(from.vocab_size, to.vocab_size, context.device);
@@ -194,7 +197,7 @@ impl Job for TranslationJob {
             }
         }
         if request.output.is_some() {
-            give_table(&csv_table(table)?, request, output)?;
+            request.give_table(table, output)?;
         }
         Ok(())
     }
