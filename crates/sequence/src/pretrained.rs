@@ -75,7 +75,7 @@ pub fn load_state_dict<B: Backend, M: ModuleSnapshot<B>>(
     model: &mut M,
     tensors: StateDict,
 ) -> Result<(), PretrainedError> {
-    let own = model.collect(None, None, false);
+    let own = model.collect(None, None, true);
     let has = |prefix: &str| own.iter().any(|own| own.full_path().starts_with(prefix));
     let aliases: &[_] = if has("encoder.") || has("decoder.") { &[] } else { &ALIASES };
     let mut tensors: BTreeMap<String, TensorSnapshot> =
@@ -107,7 +107,7 @@ pub fn load_state_dict<B: Backend, M: ModuleSnapshot<B>>(
         return Err(PretrainedError::Mismatch(problems));
     }
 
-    let result = model.apply(tensors.into_values().collect(), None, None, false);
+    let result = model.apply(tensors.into_values().collect(), None, None, true);
     let errors: Vec<String> = result.errors.iter().map(ToString::to_string).collect();
     if errors.is_empty() { Ok(()) } else { Err(PretrainedError::Mismatch(errors)) }
 }

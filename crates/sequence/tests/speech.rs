@@ -25,7 +25,7 @@ use training_loop::{
 type B = Autodiff<Flex>;
 
 fn assemble<J: Job>(blocks: &Blocks<J>) -> Assembled<B, J::Task<B>> {
-    J::assemble::<B>(blocks, &AssembleContext { device: &Default::default(), seed: 42, artefacts: None }).unwrap()
+    J::assemble::<B>(blocks, &AssembleContext::new(&Default::default(), 42)).unwrap()
 }
 
 fn classification(model: SpeechClassifierConfig) -> Blocks<SpeechClassificationJob> {

@@ -22,7 +22,8 @@ use training_loop::{
 type B = Autodiff<Flex>;
 
 fn assemble<J: Job>(blocks: &Blocks<J>) -> Assembled<B, J::Task<B>> {
-    let context = AssembleContext { device: &Default::default(), seed: 42, artefacts: None };
+    let device = Default::default();
+    let context = AssembleContext::new(&device, 42);
     J::assemble::<B>(blocks, &context).unwrap()
 }
 

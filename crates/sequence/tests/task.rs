@@ -42,7 +42,8 @@ fn assemble(
     blocks: &Blocks<LanguageModelJob>,
     artefacts: Option<&std::path::Path>,
 ) -> Assembled<B, LanguageModelTask<B>> {
-    let context = AssembleContext { device: &Default::default(), seed: 42, artefacts };
+    let device = Default::default();
+    let context = AssembleContext { artefacts, ..AssembleContext::new(&device, 42) };
     LanguageModelJob::assemble::<B>(blocks, &context).unwrap()
 }
 
@@ -223,7 +224,8 @@ fn texts_of(samples: Vec<Sample>) -> Vec<String> {
 fn a_prompt_that_cannot_be_encoded_is_said_at_once() {
     let mut blocks = blocks();
     blocks.task.sample_prompt = "日本".into();
-    let context = AssembleContext { device: &Default::default(), seed: 42, artefacts: None };
+    let device = Default::default();
+    let context = AssembleContext::new(&device, 42);
     let error = LanguageModelJob::assemble::<B>(&blocks, &context).err().unwrap();
     assert!(error.to_string().contains("task.sample_prompt"), "{error}");
 }

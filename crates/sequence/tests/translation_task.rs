@@ -40,7 +40,8 @@ static DRAWING: Mutex<()> = Mutex::new(());
 
 fn assemble(blocks: &Blocks<TranslationJob>) -> Assembled<B, TranslationTask> {
     let _alone = DRAWING.lock().unwrap_or_else(PoisonError::into_inner);
-    let context = AssembleContext { device: &Default::default(), seed: 42, artefacts: None };
+    let device = Default::default();
+    let context = AssembleContext::new(&device, 42);
     TranslationJob::assemble::<B>(blocks, &context).unwrap()
 }
 

@@ -13,6 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     config::Validate,
     error::TaskError,
+    preparation::Preparation,
     task::{Splits, Task},
     weights::NamedTensors,
 };
@@ -44,6 +45,8 @@ pub trait Job: Sized + 'static {
     const NAME: &'static str;
     /// One line for `train list`.
     const SUMMARY: &'static str;
+    /// Whether [`Job::predict`] can write what a prediction rests on: [`PredictRequest::explain`].
+    const EXPLAINS: bool = false;
 
     /// `[data]`: where the data come from and how they are batched.
     type Data: Block;
@@ -82,7 +85,7 @@ pub trait Job: Sized + 'static {
 }
 
 /// What [`Job::assemble`] may use.
-#[derive(Debug)]
+#[derive(Clone, Copy)]
 pub struct AssembleContext<'a, D> {
     /// Device of the model.
     pub device: &'a D,
@@ -90,6 +93,17 @@ pub struct AssembleContext<'a, D> {
     pub seed: u64,
     /// Folder of an existing run whose artefacts (a tokenizer) are used rather than made anew.
     pub artefacts: Option<&'a Path>,
+    /// Folder of all runs, where a config may name another one to start from.
+    pub runs: &'a Path,
+    /// Is told what the job does before training.
+    pub progress: &'a dyn Preparation,
+}
+
+impl<'a, D> AssembleContext<'a, D> {
+    /// A new run below `runs` that nobody watches.
+    pub fn new(device: &'a D, seed: u64) -> Self {
+        Self { device, seed, artefacts: None, runs: Path::new("runs"), progress: &() }
+    }
 }
 
 /// A job that is ready to train.
@@ -149,6 +163,8 @@ pub struct PredictRequest {
     pub input: Option<PathBuf>,
     /// Where to write the predictions as CSV. None: they are given as text.
     pub output: Option<PathBuf>,
+    /// Folder for what each prediction rests on. Only jobs that say [`Job::EXPLAINS`] are asked for it.
+    pub explain: Option<PathBuf>,
 }
 
 impl PredictRequest {

@@ -14,6 +14,7 @@ pub mod lr_scheduler;
 pub mod metrics;
 pub mod optimizer;
 pub mod parameters;
+pub mod preparation;
 pub mod run_folder;
 pub mod stream;
 pub mod task;

@@ -36,11 +36,15 @@ pub fn list<B: Backend, M: Module<B>>(module: &M) -> Vec<ParameterInfo> {
         found: Vec<ParameterInfo>,
     }
     impl<B: Backend> ModuleVisitor<B> for Lister {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.path.push(name.into());
+        fn enter_module(&mut self, name: &str, container: &str) {
+            if !is_enum(container) {
+                self.path.push(name.into());
+            }
         }
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.path.pop();
+        fn exit_module(&mut self, _: &str, container: &str) {
+            if !is_enum(container) {
+                self.path.pop();
+            }
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
             self.found.push(ParameterInfo {
@@ -49,6 +53,10 @@ pub fn list<B: Backend, M: Module<B>>(module: &M) -> Vec<ParameterInfo> {
                 trainable: param.val().is_require_grad(),
             });
         }
+    }
+    // The name of an enum's variant is no part of a path: see `weights::collect`.
+    fn is_enum(container: &str) -> bool {
+        container.starts_with("Enum:")
     }
     let mut lister = Lister::default();
     module.visit(&mut lister);

@@ -11,10 +11,15 @@ use crate::error::TrainError;
 /// Tensors on the host by dotted path, as in a PyTorch `state_dict`.
 pub type NamedTensors = BTreeMap<String, TensorData>;
 
+/// Of burn's `collect` and `apply`: the variants of enums are no part of a path.
+const SKIP_VARIANTS: bool = true;
+
 /// Every parameter and buffer of `module`, copied to the host.
+///
+/// The variants of modules that are enums are no part of a name: a name is what PyTorch would call the tensor.
 pub fn collect<B: Backend, M: ModuleSnapshot<B>>(module: &M) -> NamedTensors {
     module
-        .collect(None, None, false)
+        .collect(None, None, SKIP_VARIANTS)
         .into_iter()
         .map(|snapshot| {
             let path = snapshot.full_path();
@@ -26,9 +31,18 @@ pub fn collect<B: Backend, M: ModuleSnapshot<B>>(module: &M) -> NamedTensors {
 }
 
 /// Puts `tensors` into `module`; every parameter must be there, with its shape, and nothing else.
+///
+/// Names with the variants of enums in them, as in checkpoints of earlier versions, are understood.
 pub fn apply<B: Backend, M: ModuleSnapshot<B>>(module: &mut M, tensors: &NamedTensors) -> Result<(), String> {
+    let snapshots = module.collect(None, None, SKIP_VARIANTS);
     let expected: BTreeMap<String, Vec<usize>> =
-        module.collect(None, None, false).iter().map(|s| (s.full_path(), s.shape.to_vec())).collect();
+        snapshots.iter().map(|snapshot| (snapshot.full_path(), snapshot.shape.to_vec())).collect();
+    // The same tensors in the same order, under their longer names.
+    let long_names = module.collect(None, None, !SKIP_VARIANTS);
+    let short: BTreeMap<String, String> =
+        long_names.iter().zip(&snapshots).map(|(long, short)| (long.full_path(), short.full_path())).collect();
+    let tensors: BTreeMap<&String, &TensorData> =
+        tensors.iter().map(|(path, data)| (short.get(path).unwrap_or(path), data)).collect();
     let mut problems = Vec::new();
     for (path, shape) in &expected {
         match tensors.get(path) {
@@ -40,7 +54,7 @@ pub fn apply<B: Backend, M: ModuleSnapshot<B>>(module: &mut M, tensors: &NamedTe
         }
     }
     problems.extend(
-        tensors.keys().filter(|path| !expected.contains_key(*path)).map(|path| format!("{path} is not in the model")),
+        tensors.keys().filter(|path| !expected.contains_key(**path)).map(|path| format!("{path} is not in the model")),
     );
     if !problems.is_empty() {
         let more = problems.len().saturating_sub(8);
@@ -54,10 +68,10 @@ pub fn apply<B: Backend, M: ModuleSnapshot<B>>(module: &mut M, tensors: &NamedTe
         .iter()
         .map(|(path, data)| {
             let stack = path.split('.').map(str::to_string).collect();
-            TensorSnapshot::from_data(data.clone(), stack, Vec::new(), burn::module::ParamId::new())
+            TensorSnapshot::from_data((*data).clone(), stack, Vec::new(), burn::module::ParamId::new())
         })
         .collect();
-    let result = module.apply(snapshots, None, None, false);
+    let result = module.apply(snapshots, None, None, SKIP_VARIANTS);
     match result.errors.first() {
         None => Ok(()),
         Some(error) => Err(error.to_string()),
