@@ -23,6 +23,7 @@ use crate::{
     lr_scheduler::{LrScheduler, LrSchedulerConfig},
     optimizer::{Optimizer, OptimizerConfig, ParameterGroup, ParameterPlan},
     parameters,
+    preparation::Preparation,
     run_folder::{MetricsRow, RunFolder},
     stream::BatchStream,
     task::{InnerModel, Splits, StepContext, Task},
@@ -115,6 +116,8 @@ pub struct Fit<'a, B: AutodiffBackend, T: Task<B>> {
     pub run: &'a RunFolder,
     /// Where the weights come from.
     pub start: Start,
+    /// Is told what the task does before the first step.
+    pub progress: &'a dyn Preparation,
     /// Stops the loop from outside.
     pub interrupt: Interrupt,
 }
@@ -176,7 +179,7 @@ struct Trainer<'a, B: AutodiffBackend, T: Task<B>> {
 
 impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
     fn new(fit: Fit<'a, B, T>, observer: &'a mut dyn Observer) -> Result<Self, TrainError> {
-        let Fit { mut task, mut model, splits, config, device, run, start, interrupt } = fit;
+        let Fit { mut task, mut model, splits, config, device, run, start, progress, interrupt } = fit;
         let training = &config.training;
         checkpoint::sweep(&run.checkpoints());
 
@@ -248,6 +251,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
                 }
             }
         }
+        task.prepare(&model.valid(), device, progress)?;
         state.metrics_rows = run.rewind_metrics(state.metrics_rows)?;
         if training.ema_decay.is_some() && ema.is_none() {
             ema = Some(parameters::values(&model.valid()));

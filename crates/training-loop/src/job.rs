@@ -97,12 +97,15 @@ pub struct AssembleContext<'a, D> {
     pub runs: &'a Path,
     /// Is told what the job does before training.
     pub progress: &'a dyn Preparation,
+    /// Whether the weights of a checkpoint replace those of the model after it is assembled, so that pretrained ones need not be
+    /// looked for.
+    pub weights_follow: bool,
 }
 
 impl<'a, D> AssembleContext<'a, D> {
     /// A new run below `runs` that nobody watches.
     pub fn new(device: &'a D, seed: u64) -> Self {
-        Self { device, seed, artefacts: None, runs: Path::new("runs"), progress: &() }
+        Self { device, seed, artefacts: None, runs: Path::new("runs"), progress: &(), weights_follow: false }
     }
 }
 

@@ -7,7 +7,7 @@ use burn::{
     tensor::{Tensor, TensorData, backend::AutodiffBackend},
 };
 
-use crate::{error::TaskError, optimizer::ParameterGroup};
+use crate::{error::TaskError, optimizer::ParameterGroup, preparation::Preparation};
 
 /// The model as validation sees it: on the backend without gradients, dropout off.
 pub type InnerModel<B, T> = <<T as Task<B>>::Model as AutodiffModule<B>>::InnerModule;
@@ -56,6 +56,20 @@ pub trait Task<B: AutodiffBackend> {
     ) -> Result<Scores, TaskError>
     where
         Self: Sized;
+
+    /// Told once, when the weights are in place and before the first step or the evaluation of `train eval`: what does not change
+    /// any more is computed here (features that a frozen part of the model gives).
+    fn prepare(
+        &mut self,
+        _model: &InnerModel<B, Self>,
+        _device: &B::Device,
+        _progress: &dyn Preparation,
+    ) -> Result<(), TaskError>
+    where
+        Self: Sized,
+    {
+        Ok(())
+    }
 
     /// Told once before the [`evaluate`](Self::evaluate) of `train eval`, where a finished model is scored for good: what makes
     /// scores better at more cost than a validation should have (a beam search, test-time augmentation) is switched on.

@@ -256,6 +256,7 @@ impl<'a> Run<'a> {
             config: self.config,
             device: &device,
             run: &run,
+            progress: &(),
             start: self.start,
             interrupt,
         };

@@ -1,5 +1,6 @@
 //! What a network looks at, as colours over a picture.
 
+use burn::tensor::{Tensor, backend::Backend};
 use data::image::Image;
 
 /// How much of the colour is the map's where it is hottest.
@@ -9,8 +10,16 @@ const STRENGTH: f32 = 0.55;
 const COLOURS: [[f32; 3]; 5] =
     [[48.0, 18.0, 120.0], [40.0, 120.0, 240.0], [60.0, 220.0, 160.0], [250.0, 210.0, 50.0], [220.0, 30.0, 20.0]];
 
+/// Each picture under its map of heat, `[pictures, height, width]`.
+pub(super) fn overlays<B: Backend>(images: &[Image], maps: Tensor<B, 3>) -> Vec<Image> {
+    let [_, height, width] = maps.dims();
+    let values: Vec<f32> = maps.into_data().iter::<f32>().collect();
+    let size = [height, width];
+    images.iter().zip(values.chunks(height * width)).map(|(image, map)| overlay(image, map, size)).collect()
+}
+
 /// `image` under a map of heat from 0 to 1 that covers it whole, row-major `[height, width]`. Cold places stay as they are.
-pub(super) fn overlay(image: &Image, map: &[f32], [height, width]: [usize; 2]) -> Image {
+fn overlay(image: &Image, map: &[f32], [height, width]: [usize; 2]) -> Image {
     let mut pixels = Vec::with_capacity(image.width * image.height * 3);
     for y in 0..image.height {
         for x in 0..image.width {

@@ -1,0 +1,329 @@
+//! The job `image-classification`: which class a picture belongs to, or which labels it has.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use burn::{
+    module::Module,
+    tensor::{
+        Tensor,
+        activation::softmax,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use classification::{MultiLabelPredictions, Predictions};
+use data::image::{Image, ImageArtefact, ImageBatch, ImageConfig, ImageData, Labels};
+use report::Section;
+use training_loop::{
+    data_block,
+    error::TaskError,
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    optimizer::ParameterGroup,
+    preparation::{Activity, Preparation},
+    task::{InnerModel, Scores, StepContext, StepOutput, Task},
+    weights,
+};
+
+use super::{
+    ImageOptions,
+    features::Features,
+    loss::Loss,
+    on_device, on_pixels, pages,
+    parts::{Batch, Part, Parts},
+    prediction::{Said, explain},
+    pretrained::ImageModelConfig,
+};
+use crate::{grad_cam::grad_cam, network::Network};
+
+/// The artefact beside the weights without which they mean nothing.
+pub(super) const ARTEFACT_FILE: &str = "images.json";
+
+/// Pictures that are predicted at a time.
+const PREDICTED_TOGETHER: usize = 16;
+
+data_block! {
+    /// `[data]`: the pictures, their classes, and how they become batches.
+    ImageBlock(ImageConfig)
+}
+
+/// `job = "image-classification"`.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageClassificationJob;
+
+impl Job for ImageClassificationJob {
+    const NAME: &'static str = "image-classification";
+    const SUMMARY: &'static str =
+        "a ResNet or VGG that tells the class or the labels of a picture: pretrained and fine-tuned, or from scratch";
+
+    type Data = ImageBlock;
+    type Model = ImageModelConfig;
+    type Options = ImageOptions;
+    type Task<B: AutodiffBackend> = ImageClassificationTask<B>;
+
+    fn assemble<B: AutodiffBackend>(
+        blocks: &Blocks<Self>,
+        context: &AssembleContext<'_, B::Device>,
+    ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
+        let config = &blocks.data.0;
+        let pretrained = blocks.model.pretrained(context.runs)?;
+        let images = match context.artefacts {
+            Some(folder) => ImageData::load_with(config, &load_artefact(folder)?)?,
+            None => ImageData::load(config, pretrained.statistics()?)?,
+        };
+        let classes = images.classes.len();
+        B::seed(context.device, context.seed);
+        let mut network = blocks.model.network(images.channels(), classes).init::<B>(context.device);
+        if !context.weights_follow {
+            pretrained.load(&mut network, context.progress)?;
+        }
+        let stages = network.stages();
+        let policy = &blocks.task.fine_tuning;
+        let groups = policy.groups(&stages)?;
+        let keeps_features = policy.linear_probe && policy.trunk_stays_frozen(&stages)?;
+        let artefact = images.artefact();
+        let task = ImageClassificationTask {
+            loss: Loss::new(&blocks.task, &images)?,
+            options: blocks.task.clone(),
+            groups,
+            keeps_features,
+            kept: BTreeMap::new(),
+            training_pictures: pages::training_pictures(&images, context.seed, blocks.task.shown_samples)?,
+            parts: Parts::new(&images, context.seed, blocks.task.test_views),
+            images,
+            pages: BTreeMap::new(),
+            is_test: false,
+        };
+        let splits = task.parts.splits(keeps_features);
+        let mut facts = task.images.facts.lines();
+        facts.push(("parameters".to_string(), network.num_params().to_string()));
+        let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), artefact.to_json().into_bytes())]);
+        Ok(Assembled { task, model: network, splits, artefacts, facts })
+    }
+
+    fn predict<B: Backend>(
+        blocks: &Blocks<Self>,
+        trained: &Trained<'_, B::Device>,
+        request: &PredictRequest,
+        output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        let artefact = load_artefact(trained.artefacts)?;
+        let mut network = blocks.model.network(artefact.channels, artefact.classes.len()).init::<B>(trained.device);
+        weights::apply(&mut network, trained.weights)?;
+        let header = ["file", "class"].into_iter().map(str::to_string).chain(artefact.classes.iter().cloned());
+        let mut rows = vec![header.collect()];
+        for files in request.paths()?.chunks(PREDICTED_TOGETHER) {
+            let prepared: Vec<Image> = files.iter().map(|file| artefact.read(file)).collect::<Result<_, _>>()?;
+            let pixels = on_pixels(&artefact, &prepared, trained.device);
+            let said = Said::of(&artefact, network.forward(pixels.clone()));
+            for (file, said) in files.iter().zip(&said) {
+                if request.output.is_some() {
+                    rows.push(said.row(file, &artefact));
+                } else {
+                    output(Generated::Text(&format!("{}  {}\n", said.line(), file.display())))?;
+                }
+            }
+            if let Some(folder) = &request.explain {
+                let classes: Vec<usize> = said.iter().map(Said::class).collect();
+                let names: Vec<&str> = classes.iter().map(|class| artefact.classes[*class].as_str()).collect();
+                explain(folder, files, &prepared, &names, grad_cam(&network, pixels, &classes), output)?;
+            }
+        }
+        if request.output.is_some() {
+            request.give_table(rows, output)?;
+        }
+        Ok(())
+    }
+}
+
+fn load_artefact(folder: &Path) -> Result<ImageArtefact, TaskError> {
+    let path = folder.join(ARTEFACT_FILE);
+    let json = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    Ok(ImageArtefact::from_json(&json)?)
+}
+
+/// Classification of pictures.
+pub struct ImageClassificationTask<B: AutodiffBackend> {
+    options: ImageOptions,
+    loss: Loss,
+    groups: Vec<ParameterGroup>,
+    images: ImageData,
+    parts: Parts,
+    /// Whether the trunk never changes and its features are kept.
+    keeps_features: bool,
+    kept: BTreeMap<Part, Features<B::InnerBackend>>,
+    training_pictures: Option<Section>,
+    pages: BTreeMap<String, serde_json::Value>,
+    is_test: bool,
+}
+
+impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
+    type Model = Network<B>;
+    type Batch = Batch;
+
+    fn item_name(&self) -> &'static str {
+        "images"
+    }
+
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        self.groups.clone()
+    }
+
+    fn prepare(
+        &mut self,
+        model: &InnerModel<B, Self>,
+        device: &B::Device,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        if self.keeps_features && !self.is_test {
+            for part in [Part::Train, Part::Validation] {
+                self.keep(part, model, device, progress)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn training_step(
+        &mut self,
+        model: &Self::Model,
+        batch: Self::Batch,
+        context: &StepContext<'_, B>,
+    ) -> Result<StepOutput<B>, TaskError> {
+        match batch {
+            Batch::Pictures(batch) => {
+                let logits = model.forward(on_device(&batch, context.device));
+                Ok(self.loss.mixed_step(logits, &batch))
+            }
+            Batch::Kept { part, epoch, indices } => {
+                if !self.kept.contains_key(&part) {
+                    self.keep(part, &burn::module::AutodiffModule::valid(model), context.device, &())?;
+                }
+                let features = self.kept[&part].of(&indices, epoch);
+                let logits = model.classify(Tensor::from_inner(features));
+                Ok(self.loss.step(logits, &self.images.labels(&indices)))
+            }
+        }
+    }
+
+    fn begin_test(&mut self) {
+        self.is_test = true;
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &InnerModel<B, Self>,
+        batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
+        device: &B::Device,
+    ) -> Result<Scores, TaskError> {
+        let mut logits = Vec::new();
+        for batch in batches {
+            logits.push(match batch? {
+                Batch::Pictures(batch) => {
+                    (averaged(model.forward(on_device(&batch, device)), batch.views), batch.indices, batch.labels)
+                }
+                Batch::Kept { part, epoch, indices } => {
+                    self.keep(part, model, device, &())?;
+                    let labels = self.images.labels(&indices);
+                    (model.classify(self.kept[&part].of(&indices, epoch)), indices, labels)
+                }
+            });
+        }
+        let (scores, pages) = match self.loss {
+            Loss::OneLabel(_) => self.score_classes(model, logits, device)?,
+            Loss::SeveralLabels { .. } => self.score_labels(logits)?,
+        };
+        self.pages = pages;
+        Ok(scores)
+    }
+
+    fn pages(&self) -> BTreeMap<String, serde_json::Value> {
+        self.pages.clone()
+    }
+}
+
+/// Logits, numbers and labels of a batch that was looked at.
+type Seen<B> = (Tensor<B, 2>, Vec<usize>, Labels);
+
+/// Sections of the report by the name of their file.
+type Pages = BTreeMap<String, serde_json::Value>;
+
+impl<B: AutodiffBackend> ImageClassificationTask<B> {
+    /// Computes the features of a part, where they are not kept yet.
+    fn keep(
+        &mut self,
+        part: Part,
+        network: &Network<B::InnerBackend>,
+        device: &B::Device,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        let (false, Some(batches)) = (self.kept.contains_key(&part), self.parts.of(part)) else { return Ok(()) };
+        let (what, views) = match part {
+            Part::Train => ("features of the training pictures", self.options.fine_tuning.feature_views.max(1)),
+            Part::Validation => ("features of the validation pictures", 1),
+        };
+        let pictures = views * batches.num_items();
+        let mut done = |done| progress.progress(&Activity::items(what, "pictures", done, pictures));
+        let features = Features::compute(network, batches, views, device, &mut done)?;
+        self.kept.insert(part, features);
+        Ok(())
+    }
+
+    fn score_classes(
+        &self,
+        network: &Network<B::InnerBackend>,
+        seen: Vec<Seen<B::InnerBackend>>,
+        device: &B::Device,
+    ) -> Result<(Scores, Pages), TaskError> {
+        let mut predictions = Predictions::new(&self.images.classes, "images");
+        for (logits, indices, labels) in seen {
+            let Labels::Classes(classes) = labels else { unreachable!("the loss is that of one label") };
+            predictions.add(logits, &indices, &classes);
+        }
+        let scores = predictions.scores()?;
+        let mut pictures = Vec::new();
+        let worst = predictions.worst(self.options.worst_mistakes);
+        if !worst.is_empty() {
+            pictures.push(pages::worst_mistakes(&self.images, &worst)?);
+        }
+        let explained = explained(&predictions, self.options.grad_cam);
+        pictures.extend(pages::grad_cams(network, &self.images, &explained, device)?);
+        Ok((scores, self.pages_of(predictions.sections(), pictures)?))
+    }
+
+    fn score_labels(&self, seen: Vec<Seen<B::InnerBackend>>) -> Result<(Scores, Pages), TaskError> {
+        let mut predictions = MultiLabelPredictions::new(&self.images.classes, "images");
+        for (logits, _, labels) in seen {
+            let Labels::Multi(there) = labels else { unreachable!("the loss is that of several labels") };
+            predictions.add(logits, &there);
+        }
+        Ok((predictions.scores()?, self.pages_of(predictions.sections(), Vec::new())?))
+    }
+
+    fn pages_of(&self, scores: Vec<Section>, pictures: Vec<Section>) -> Result<Pages, TaskError> {
+        let mut pages = Pages::from([("classification".to_string(), serde_json::to_value(scores)?)]);
+        if !pictures.is_empty() {
+            pages.insert("pictures".to_string(), serde_json::to_value(pictures)?);
+        }
+        if let (Some(section), false) = (&self.training_pictures, self.is_test) {
+            pages.insert("training-pictures".to_string(), serde_json::to_value(section)?);
+        }
+        Ok(pages)
+    }
+}
+
+/// The mean of the probabilities of each picture's views, as logits: `[batch · views, classes]` → `[batch, classes]`.
+fn averaged<B: Backend>(logits: Tensor<B, 2>, views: usize) -> Tensor<B, 2> {
+    if views == 1 {
+        return logits;
+    }
+    let [rows, classes] = logits.dims();
+    let probabilities = softmax(logits, 1).reshape([rows / views, views, classes]).mean_dim(1);
+    probabilities.reshape([rows / views, classes]).clamp_min(f32::MIN_POSITIVE).log()
+}
+
+/// Predictions to look into: the worst mistakes and the surest right ones, half of each.
+fn explained<'a>(predictions: &'a Predictions<'_>, count: usize) -> Vec<&'a classification::Prediction> {
+    let mut chosen = predictions.worst(count / 2);
+    let mut right: Vec<_> = predictions.all().iter().filter(|p| p.class == p.label).collect();
+    right.sort_by(|a, b| b.certainty.total_cmp(&a.certainty));
+    chosen.extend(right.into_iter().take(count - chosen.len()));
+    chosen
+}

@@ -1,0 +1,162 @@
+//! `[model]`: the network, and the weights that it starts from.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::backend::Backend;
+use data::image::{ImageArtefact, Statistics};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use training_loop::{
+    checkpoint,
+    config::{Problems, Validate},
+    error::TaskError,
+    fit::read_weights,
+    preparation::{Activity, Preparation},
+};
+
+use super::image_classification::ARTEFACT_FILE;
+use crate::{
+    network::{Architecture, Network, NetworkConfig},
+    pretrained,
+    published::{self, Published},
+};
+
+/// What stands for no pretrained weights.
+const NONE: &str = "none";
+
+/// Begins the name of a run.
+const RUN_PREFIX: &str = "run:";
+
+/// `[model]`: the network, and the weights that it starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageModelConfig {
+    /// The network: `resnet18`, `34`, `50`, `101`, `152` and `vgg11`, `13`, `16`, `19` (with `_bn` for batch normalisation), which are torchvision's;
+    /// `resnet20`, `32`, `44`, `56`, `110` for pictures of 32 × 32 (He et al., section 4.2), and `resnet8` for trying out.
+    pub architecture: Architecture,
+    /// Where its weights come from: `"none"`; the name of published weights, which are downloaded once: `"resnet50"`, `"vgg16_bn"`,
+    /// `"cifar10-resnet20"`; a file, `.pth`, `.pt` or `.safetensors`; or a run, `"run:NAME"`. A head for other classes is replaced.
+    pub pretrained: String,
+    /// Part of the features that is dropped before the last layer, and in the classifier of a VGG. None: 0.5 for a VGG, 0 for a ResNet.
+    pub dropout: Option<f64>,
+    /// Part of the residual blocks that is dropped in training, the last block the most (stochastic depth, arXiv:1603.09382).
+    pub drop_path: f64,
+}
+
+impl Default for ImageModelConfig {
+    fn default() -> Self {
+        Self { architecture: Architecture::Resnet18, pretrained: NONE.into(), dropout: None, drop_path: 0.0 }
+    }
+}
+
+impl Validate for ImageModelConfig {
+    fn validate(&self, problems: &mut Problems) {
+        problems.check(!self.pretrained.is_empty(), "pretrained", "is empty: \"none\", a name, a file or a run is expected");
+        let below_one = |value: f64| (0.0..1.0).contains(&value);
+        problems.check(self.dropout.is_none_or(below_one), "dropout", "must be at least 0 and below 1");
+        problems.check(below_one(self.drop_path), "drop_path", "must be at least 0 and below 1");
+    }
+}
+
+impl ImageModelConfig {
+    /// The network for pictures of so many channels and classes.
+    pub fn network(&self, channels: usize, classes: usize) -> NetworkConfig {
+        todo_after_merge!()
+    }
+
+    /// Where the weights come from. Nothing is read or downloaded yet.
+    ///
+    /// # Errors
+    /// When `pretrained` is no name, no file and no run.
+    pub(super) fn pretrained(&self, runs: &Path) -> Result<Pretrained, TaskError> {
+        if self.pretrained == NONE {
+            return Ok(Pretrained::None);
+        }
+        if let Some(name) = self.pretrained.strip_prefix(RUN_PREFIX) {
+            return Pretrained::run(&runs.join(name), name);
+        }
+        let path = data::locate(&self.pretrained);
+        match (published::find(&self.pretrained), path) {
+            (Some(published), _) => Ok(Pretrained::Published(published)),
+            (None, Ok(path)) if path.is_dir() => Pretrained::run(&path, &self.pretrained),
+            (None, Ok(path)) => Ok(Pretrained::File(path)),
+            (None, Err(error)) => Err(format!(
+                "`model.pretrained` is \"{}\", which is neither published weights nor a file: {error}. Published are {}; a run is \
+                 named as \"run:NAME\"",
+                self.pretrained,
+                published::names().join(", ")
+            )
+            .into()),
+        }
+    }
+}
+
+/// Where the weights of a network come from.
+#[derive(Debug)]
+pub(super) enum Pretrained {
+    /// They are drawn at random.
+    None,
+    /// Published ones.
+    Published(&'static Published),
+    /// A file.
+    File(PathBuf),
+    /// The best checkpoint of a run, or else its last, and the run's folder.
+    Run { checkpoint: PathBuf, folder: PathBuf },
+}
+
+impl Pretrained {
+    fn run(folder: &Path, name: &str) -> Result<Self, TaskError> {
+        if !folder.is_dir() {
+            let message = format!(
+                "`model.pretrained` names the run {name}, and {} is not there: train it first, or list it in `[[stages]]`",
+                folder.display()
+            );
+            return Err(message.into());
+        }
+        let checkpoint = checkpoint::find(folder, "best").or_else(|_| checkpoint::find(folder, "last"))?;
+        Ok(Self::Run { checkpoint, folder: folder.to_path_buf() })
+    }
+
+    /// The mean and standard deviation of the pictures that the weights were trained on, where they are known.
+    pub fn statistics(&self) -> Result<Option<Statistics>, TaskError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Published(published) => Ok(Some(published.into())),
+            Self::File(path) => {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                Ok(published::of_file(&name).map(Statistics::from))
+            }
+            Self::Run { folder, .. } => {
+                let path = folder.join(ARTEFACT_FILE);
+                // A run of another job has no such file, and its weights will not fit either: that is said then.
+                let Ok(json) = fs::read_to_string(&path) else { return Ok(None) };
+                Ok(Some(ImageArtefact::from_json(&json)?.statistics))
+            }
+        }
+    }
+
+    /// Puts the weights into `network` and notes what was loaded.
+    pub fn load<B: Backend>(&self, network: &mut Network<B>, progress: &dyn Preparation) -> Result<(), TaskError> {
+        let (name, tensors) = match self {
+            Self::None => return Ok(()),
+            Self::Published(published) => {
+                let what = format!("download {}", published.file_name());
+                let path = published::fetch(published, &mut |done, total| {
+                    progress.progress(&Activity::bytes(&what, done, total));
+                })?;
+                (published.name.to_string(), pretrained::read(&path)?)
+            }
+            Self::File(path) => (path.display().to_string(), pretrained::read(path)?),
+            Self::Run { checkpoint, .. } => (checkpoint.display().to_string(), read_weights(checkpoint)?),
+        };
+        let report = pretrained::load(network, tensors)?;
+        progress.note(&format!("weights of {name}:"));
+        for line in report.lines() {
+            progress.note(&format!("  {line}"));
+        }
+        Ok(())
+    }
+}
