@@ -14,6 +14,7 @@ pub mod ctc;
 pub mod embedding;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod indices;
+pub mod initializer;
 pub mod loss;
 pub mod pooling;
 pub mod projection;

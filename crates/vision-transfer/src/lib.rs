@@ -1,1 +1,14 @@
 //! Convolutional networks for images, their pretrained weights and what transfer learning needs, generic over burn's `Backend`.
+//!
+//! - [`network`]: any of the architectures by its name, and its stages from bottom to top;
+//! - [`resnet`], [`cifar_resnet`], [`vgg`]: the architectures;
+//! - [`pretrained`]: weights from PyTorch and safetensors files;
+//! - [`grad_cam`](mod@grad_cam): where in an image a network sees a class.
+//!
+//! Parameters have the names that torchvision gives them; in burn-store, ask for them with `skip_enum_variants`.
+
+pub mod cifar_resnet;
+pub mod network;
+mod residual;
+pub mod resnet;
+pub mod vgg;

@@ -1,12 +1,15 @@
 //! Batch normalisation ([Ioffe and Szegedy 2015](https://arxiv.org/abs/1502.03167)), with what follows it in most networks,
 //! the sum with a shortcut and the rectifier, in the same pass over memory.
 //!
-//! The batch's statistics are returned and not kept: running ones are the caller's, who alone knows whether this is a
-//! training step. Unlike burn's, the variance for them is the unbiased one, as in PyTorch.
+//! The functions return the batch's statistics and do not keep them; the layer [`BatchNorm`] does. Unlike burn's, the variance for
+//! running ones is the unbiased one, as in PyTorch.
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
+pub mod module;
 pub mod portable;
+
+pub use module::{BatchNorm, BatchNormConfig};
 
 use burn::tensor::{Tensor, backend::Backend};
 

@@ -7,7 +7,10 @@
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
+pub mod module;
 pub mod portable;
+
+pub use module::{Conv2d, Conv2dConfig};
 
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};

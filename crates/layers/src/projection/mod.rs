@@ -4,6 +4,10 @@
 //! entry, summed afterwards; here the leading dimensions count as rows of one product. burn's NdArray also copies both
 //! operands of every product, element by element where one is transposed, which the kernel does not.
 
+pub mod module;
+
+pub use module::{Linear, LinearConfig};
+
 use burn::tensor::{Tensor, backend::Backend};
 
 /// `input · weight + bias` over the last dimension.
