@@ -58,7 +58,7 @@ impl Preparation for Preparing<'_> {
     fn note(&self, line: &str) {
         self.with(|state| {
             state.end();
-            state.line(line);
+            state.line(&format!("  {line}"));
         });
     }
 
@@ -123,7 +123,9 @@ fn bar_of(activity: &Activity<'_>) -> ProgressBar {
         Unit::Items(_) => "{pos}/{len}  {per_sec}",
     };
     let bar = match activity.total {
-        Some(total) => ProgressBar::new(total).with_style(style(&format!("{{msg}} {{bar:40}} {counted}  {{eta}} left"))),
+        Some(total) => {
+            ProgressBar::new(total).with_style(style(&format!("{{msg}} {{bar:40}} {counted}  {{eta}} left")))
+        }
         None => ProgressBar::new_spinner().with_style(spinner(activity.unit)),
     };
     bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(5));
@@ -190,7 +192,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "  download a.pth: 0 bytes of 1.0 kB");
         assert!(lines[1].starts_with("  download a.pth: 1.0 kB in "), "{text}");
-        assert_eq!(lines[2..4], ["loaded 20 tensors", "  features: 5 of 6 images"]);
+        assert_eq!(lines[2..4], ["  loaded 20 tensors", "  features: 5 of 6 images"]);
         assert!(lines[4].starts_with("  features: 6 images in ") && lines.len() == 5, "{text}");
     }
 }
