@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use maud::html;
+use maud::{Markup, html};
 
 use crate::ReportError;
 use crate::curves;
@@ -20,7 +20,8 @@ pub fn compare<P: AsRef<Path>>(folders: &[P]) -> Result<String, ReportError> {
     }
     let mut runs = folders.iter().map(Run::open).collect::<Result<Vec<_>, _>>()?;
     tell_apart(&mut runs);
-    let curves = curves::of_runs(&runs.iter().collect::<Vec<_>>());
+    let runs: Vec<&Run> = runs.iter().collect();
+    let curves = curves::of_runs(&runs);
     let names: Vec<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let body = html! {
         header {
@@ -39,6 +40,21 @@ pub fn compare<P: AsRef<Path>>(folders: &[P]) -> Result<String, ReportError> {
     Ok(page("Comparison", &body))
 }
 
+/// A run beside those that it is compared with: the same, as a part of its page.
+pub(crate) fn compared_with(run: &Run) -> Markup {
+    let runs: Vec<&Run> = std::iter::once(run).chain(&run.compared).collect();
+    let names: Vec<&str> = run.compared.iter().map(|run| run.name.as_str()).collect();
+    let curves = curves::of_runs(&runs);
+    html! {
+        h2 { "Compared with " (names.join(", ")) }
+        (card(&Section::new("Results", Body::Table(results(&runs)))))
+        @if !curves.is_empty() { (curve_grid(&curves)) }
+        @if let Some(settings) = differing_settings(&runs) {
+            (card(&Section::new("Settings that differ", Body::Table(settings))))
+        }
+    }
+}
+
 /// Runs of one name from different folders get the folder before it.
 fn tell_apart(runs: &mut [Run]) {
     let names: Vec<String> = runs.iter().map(|run| run.name.clone()).collect();
@@ -49,10 +65,10 @@ fn tell_apart(runs: &mut [Run]) {
     }
 }
 
-fn results(runs: &[Run]) -> Table {
+fn results(runs: &[&Run]) -> Table {
     // The scores in which runs may be compared, whatever their jobs call them.
     let scores: BTreeSet<&String> =
-        runs.iter().flat_map(|run| last_validation(run).into_iter().flatten().map(|(name, _)| name)).collect();
+        runs.iter().flat_map(|&run| last_validation(run).into_iter().flatten().map(|(name, _)| name)).collect();
     let fixed = ["Run", "Status", "Best", "At step", "Steps", "Wall time", "Parameters"];
     let mut columns: Vec<String> = fixed.map(String::from).to_vec();
     columns.extend(scores.iter().map(|name| format!("Last {}", format::heading(name).to_lowercase())));
@@ -86,7 +102,7 @@ fn last_validation(run: &Run) -> Option<&BTreeMap<String, f64>> {
     run.records.iter().rev().find(|record| record.split == "validation").map(|record| &record.metrics)
 }
 
-fn differing_settings(runs: &[Run]) -> Option<Table> {
+fn differing_settings(runs: &[&Run]) -> Option<Table> {
     let settings: Vec<BTreeMap<String, String>> =
         runs.iter().map(|run| run.config.as_deref().map(settings).unwrap_or_default()).collect();
     let keys: BTreeSet<&String> = settings.iter().flat_map(BTreeMap::keys).collect();

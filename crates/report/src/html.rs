@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::compare::compared_with;
 use crate::curves::{self, Curve};
 use crate::format;
 use crate::plot::{self, Size};
@@ -45,6 +46,7 @@ impl Run {
             }
             @if let Some(scores) = test_scores(self) { section id="results" { h2 { "Test" } (card(&scores)) } }
             @if !self.sections.is_empty() { section id="more" { h2 { "Results" } (sections(&self.sections)) } }
+            @if !self.compared.is_empty() { section id="compared" { (compared_with(self)) } }
             (details(self))
         };
         page(&self.name, &body)
@@ -100,6 +102,7 @@ fn header(run: &Run, job: Option<&str>, curves: bool) -> Markup {
                 @if curves { a href="#curves" { "Curves" } }
                 @if !run.samples.is_empty() { a href="#samples" { "Samples" } }
                 @if !run.sections.is_empty() { a href="#more" { "Results" } }
+                @if !run.compared.is_empty() { a href="#compared" { "Compared" } }
                 a href="#details" { "Details" }
             }
             (key_figures(run))

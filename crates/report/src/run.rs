@@ -40,6 +40,9 @@ pub struct Run {
     pub summary: Option<Summary>,
     /// The job's own sections: the summary's tables and plots, then the files of `report/`.
     pub sections: Vec<Section>,
+    /// Other runs to show beside this one: those of `compare.json`, `{"runs": ["../before"]}`, whose paths start in the run folder.
+    /// What these compare themselves with is left out.
+    pub compared: Vec<Run>,
     /// What could not be read.
     pub warnings: Vec<String>,
 }
@@ -150,7 +153,12 @@ pub struct Checkpoint {
 impl Run {
     /// Reads the run folder at `path`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReportError> {
-        let folder = path.as_ref();
+        let mut run = Self::open_alone(path.as_ref())?;
+        run.compared = compared(&run.folder, &mut run.warnings)?;
+        Ok(run)
+    }
+
+    fn open_alone(folder: &Path) -> Result<Self, ReportError> {
         if !folder.is_dir() {
             return Err(ReportError::Missing { path: folder.into() });
         }
@@ -181,6 +189,7 @@ impl Run {
             checkpoints: read_checkpoints(&folder.join("checkpoints"))?,
             summary,
             sections,
+            compared: Vec::new(),
             warnings,
         })
     }
@@ -343,6 +352,33 @@ fn summary_sections(summary: &mut Summary, warnings: &mut Vec<String>) -> Vec<Se
         }
     }
     sections
+}
+
+/// The file that names the runs to compare with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Compared {
+    runs: Vec<PathBuf>,
+}
+
+fn compared(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Run>, ReportError> {
+    let Some(bytes) = read(&folder.join("compare.json"))? else { return Ok(Vec::new()) };
+    let runs = match serde_json::from_slice::<Compared>(&bytes) {
+        Ok(compared) => compared.runs,
+        Err(error) => {
+            warnings.push(format!("compare.json: {error}"));
+            return Ok(Vec::new());
+        }
+    };
+    let mut opened = Vec::new();
+    for path in runs {
+        // A run that was deleted since takes nothing from the others.
+        match Run::open_alone(&folder.join(&path)) {
+            Ok(run) => opened.push(run),
+            Err(error) => warnings.push(format!("compare.json: {error}")),
+        }
+    }
+    Ok(opened)
 }
 
 fn job_sections(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<Section>, ReportError> {

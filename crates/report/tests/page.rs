@@ -501,3 +501,29 @@ fn runs_are_compared_by_scores_curves_and_settings() {
     }
     assert!(!text.contains("seed"));
 }
+
+#[test]
+fn a_run_shows_those_that_it_is_compared_with() {
+    let folder =
+        Folder::new().with("metrics.jsonl", metrics(50)).with("compare.json", r#"{"runs": ["../before", "../gone"]}"#);
+    let before = folder.0.path().join("before");
+    fs::create_dir_all(&before).unwrap();
+    fs::write(before.join("config.toml"), "seed = 2\n").unwrap();
+    fs::write(before.join("metrics.jsonl"), metrics(80)).unwrap();
+    // What a compared run compares itself with is no part of this page.
+    fs::write(before.join("compare.json"), r#"{"runs": ["../tiny"]}"#).unwrap();
+    let run = folder.open();
+    assert_eq!(run.compared.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["before"]);
+    assert!(run.warnings.iter().any(|warning| warning.contains("compare.json") && warning.contains("gone")));
+    let html = run.to_html();
+    let text = check(&html).text.into_inner();
+    for part in ["Compared with before", "Accuracy (validation)", "Settings that differ", "before"] {
+        assert!(text.contains(part), "{part}");
+    }
+    fs::write(before.join("metrics.jsonl"), metrics(90)).unwrap();
+    assert_ne!(folder.open().to_html(), html, "a page that is written again is up to date");
+
+    let folder = folder.with("compare.json", "[");
+    assert!(folder.open().compared.is_empty());
+    assert!(folder.open().warnings[0].starts_with("compare.json"));
+}

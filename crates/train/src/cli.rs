@@ -49,7 +49,7 @@ pub enum Command {
     Eval(EvalArgs),
     /// Let a trained model write (or draw)
     Generate(GenerateArgs),
-    /// Apply a trained model to new input: forecast a table, classify texts
+    /// Apply a trained model to new input: forecast a table, classify texts or pictures
     Predict(PredictArgs),
     /// List the jobs and their configs
     List,
@@ -62,7 +62,7 @@ pub enum Command {
 }
 
 /// `train --config FILE`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
     /// The config file of the run, such as configs/quickstart.toml
     #[arg(short, long, value_name = "FILE", required_unless_present = "resume")]
@@ -128,17 +128,23 @@ impl TrainArgs {
     /// `--set` in the order given, then the other flags that stand for a key of the config.
     pub fn overrides(&self) -> Vec<Override> {
         let number = |flag: &str, key: &str, value: Option<u64>| value.map(|value| Override::flag(flag, key, value));
-        let text =
-            |flag: &str, key: &str, value: Option<String>| value.map(|value| Override::text_flag(flag, key, &value));
         let flags = [
-            text("--name", "name", self.name.clone()),
-            text("--backend", "backend", self.device.backend.map(|backend| backend.to_string())),
-            text("--device", "device", self.device.device.map(|device| device.to_string())),
-            number("--seed", "training.seed", self.seed),
+            self.name.as_ref().map(|name| Override::text_flag("--name", "name", name)),
             number("--max-steps", "training.max_steps", self.max_steps),
             number("--overfit-batches", "training.overfit_batches", self.overfit_batches),
         ];
-        self.set.iter().cloned().chain(flags.into_iter().flatten()).collect()
+        let flags = flags.into_iter().flatten().chain(self.overrides_of_all_stages());
+        self.set.iter().cloned().chain(flags).collect()
+    }
+
+    /// The flags that hold for the stages of a config as well.
+    pub fn overrides_of_all_stages(&self) -> Vec<Override> {
+        let flags = [
+            self.device.backend.map(|backend| Override::text_flag("--backend", "backend", backend.name())),
+            self.device.device.map(|device| Override::text_flag("--device", "device", &device.to_string())),
+            self.seed.map(|seed| Override::flag("--seed", "training.seed", seed)),
+        ];
+        flags.into_iter().flatten().collect()
     }
 
     /// How to show progress.
@@ -284,7 +290,7 @@ pub struct GenerateArgs {
 /// `train predict`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  train predict --run etth1 --input new.csv --output forecast.csv\n  train predict --run reviews \"a lovely little film\""
+    after_help = "Examples:\n  train predict --run etth1 --input new.csv --output forecast.csv\n  train predict --run reviews \"a lovely little film\"\n  train predict --run ants-bees photo.jpg --explain why/"
 )]
 pub struct PredictArgs {
     /// The trained model.
@@ -302,6 +308,10 @@ pub struct PredictArgs {
     /// Write the predictions to this CSV file [default: print them]
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+
+    /// Write what each prediction rests on (heat maps over pictures) to this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub explain: Option<PathBuf>,
 
     /// Where to compute.
     #[command(flatten)]

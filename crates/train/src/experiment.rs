@@ -12,7 +12,10 @@ use training_loop::{
     optimizer::{OptimizerConfig, ParameterGroup},
 };
 
-use crate::backend::{BackendKind, DeviceRequest};
+use crate::{
+    backend::{BackendKind, DeviceRequest},
+    stage::{self, Stage},
+};
 
 /// A config file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,6 +50,11 @@ pub struct Experiment<D, M, O> {
     /// Settings for the parameters whose path matches a pattern.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameter_groups: Vec<ParameterGroup>,
+    /// Runs that come before this one, in order, each trained once: `[[stages]]` with the `name` of its run, its `config` (a file relative
+    /// to this one; this file itself unless it is given), `set` with what differs (`set = { "data.source" = "photos" }`), and `compare = true`
+    /// to show it in the report of this run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
 }
 
 /// The config file of a job.
@@ -89,5 +97,6 @@ impl<D: Block, M: Block, O: Block> Validate for Experiment<D, M, O> {
         problems.nested("model", |problems| self.model.validate(problems));
         problems.nested("task", |problems| self.task.validate(problems));
         self.loop_config().validate(problems);
+        stage::validate(&self.stages, problems);
     }
 }

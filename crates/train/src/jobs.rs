@@ -1,6 +1,6 @@
 //! The registry: every job that a config can name.
 
-use std::{io::Write, marker::PhantomData};
+use std::{io::Write, marker::PhantomData, path::PathBuf};
 
 use training_loop::job::Job;
 
@@ -10,6 +10,7 @@ use crate::{
     config::{self, ConfigError, ConfigSource, Override},
     experiment::ExperimentOf,
     failure::Failure,
+    stage::Stage,
 };
 
 /// The jobs that a config can name.
@@ -32,6 +33,8 @@ pub trait AnyJob: Sync {
     fn schema(&self) -> String;
     /// A config with every key and what it means.
     fn explain(&self, source: &ConfigSource, overrides: &[Override]) -> Result<String, ConfigError>;
+    /// What of a config matters before its job is run.
+    fn outline(&self, source: &ConfigSource, overrides: &[Override]) -> Result<Outline, ConfigError>;
     /// `train --config`.
     fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure>;
     /// `train eval`.
@@ -40,6 +43,19 @@ pub trait AnyJob: Sync {
     fn predict(&self, args: &PredictArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
     /// `train generate`.
     fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
+}
+
+/// What is known of a config whose job is only a name.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// Name of the run; empty where the file does not say.
+    pub name: String,
+    /// Folder of all runs.
+    pub runs: PathBuf,
+    /// Runs that come before this one.
+    pub stages: Vec<Stage>,
+    /// The whole config, resolved, as TOML.
+    pub resolved: String,
 }
 
 struct Entry<J>(PhantomData<fn() -> J>);
@@ -59,6 +75,13 @@ impl<J: Job> AnyJob for Entry<J> {
 
     fn explain(&self, source: &ConfigSource, overrides: &[Override]) -> Result<String, ConfigError> {
         Ok(config::load::<ExperimentOf<J>>(source, overrides)?.annotated_toml().to_string())
+    }
+
+    fn outline(&self, source: &ConfigSource, overrides: &[Override]) -> Result<Outline, ConfigError> {
+        let loaded = config::load::<ExperimentOf<J>>(source, overrides)?;
+        let resolved = loaded.resolved_toml().to_string();
+        let config = loaded.config;
+        Ok(Outline { name: config.name, runs: config.runs.0, stages: config.stages, resolved })
     }
 
     fn train(&self, args: &TrainArgs, plan: &commands::train::Plan) -> Result<(), Failure> {

@@ -15,6 +15,7 @@ pub mod config;
 pub mod experiment;
 mod failure;
 pub mod jobs;
+pub mod stage;
 mod watch;
 
 use std::{

@@ -8,6 +8,7 @@
 //!   samples/step-000500.txt    what the model made
 //!   report/<name>.json         sections of the report that the task writes
 //!   summary.json               how the run ended
+//!   compare.json               other runs that its report shows
 //!   report.html, train.log, tensorboard/
 //! ```
 
@@ -50,12 +51,15 @@ pub struct RunFolder {
 impl RunFolder {
     /// Makes the folder of a new run; an existing run is refused.
     pub fn create(root: &Path) -> Result<Self, TrainError> {
-        let occupied = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
-        if occupied {
-            return Err(TrainError::RunExists(root.to_path_buf()));
-        }
+        Self::check_free(root)?;
         fs::create_dir_all(root).map_err(TrainError::io(root))?;
         Self::locked(root)
+    }
+
+    /// Refuses a folder that holds anything.
+    pub fn check_free(root: &Path) -> Result<(), TrainError> {
+        let occupied = fs::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied { Err(TrainError::RunExists(root.to_path_buf())) } else { Ok(()) }
     }
 
     /// Opens the folder of an existing run to continue it.

@@ -52,10 +52,9 @@ fn weights_saved_with_variants_in_their_names_still_load() {
     let tensors = |names: [&str; 2]| -> BTreeMap<String, TensorData> {
         names.into_iter().map(String::from).zip([weight(5.0), weight(6.0)]).collect()
     };
-    for names in [
-        ["features.0.weight", "features.2.weight"],
-        ["features.0.Weighted.weight", "features.2.Weighted.weight"],
-    ] {
+    for names in
+        [["features.0.weight", "features.2.weight"], ["features.0.Weighted.weight", "features.2.Weighted.weight"]]
+    {
         let mut network = network();
         weights::apply::<B, _>(&mut network, &tensors(names)).unwrap();
         let values: Vec<TensorData> = weights::collect::<B, _>(&network).into_values().collect();

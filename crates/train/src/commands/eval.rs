@@ -20,7 +20,7 @@ use crate::{
     experiment::ExperimentOf,
     failure::Failure,
     jobs::Jobs,
-    watch::value_text,
+    watch::{Preparing, value_text},
 };
 
 /// Runs the command.
@@ -60,8 +60,16 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
 
     fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
         let seed = self.experiment.training.seed;
-        let context = AssembleContext { device: &device, seed, artefacts: Some(self.run) };
+        let preparing = Preparing::bar_only();
+        let context = AssembleContext {
+            device: &device,
+            seed,
+            artefacts: Some(self.run),
+            runs: &self.experiment.runs.0,
+            progress: &preparing,
+        };
         let assembled = J::assemble::<B>(&self.experiment.blocks::<J>(), &context).map_err(TrainError::from)?;
+        drop(preparing);
         let Assembled { mut task, mut model, splits, .. } = assembled;
         let named = read_weights(self.checkpoint)?;
         weights::apply::<B, _>(&mut model, &named)

@@ -8,6 +8,7 @@ pub mod list;
 pub mod predict;
 pub mod report;
 pub mod runs;
+pub mod stages;
 pub mod train;
 
 pub use runs::Located;

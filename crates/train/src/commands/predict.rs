@@ -33,7 +33,18 @@ pub fn job<J: Job>(args: &PredictArgs, located: &Located, out: &mut dyn Write) -
     if args.items.is_empty() && args.input.is_none() {
         return Err(Failure::user("nothing to predict: give texts or files, or --input FILE"));
     }
-    let request = PredictRequest { items: args.items.clone(), input: args.input.clone(), output: args.output.clone() };
+    if args.explain.is_some() && !J::EXPLAINS {
+        return Err(Failure::user(format!(
+            "the job \"{}\" has nothing to show of what a prediction rests on: leave out --explain",
+            J::NAME
+        )));
+    }
+    let request = PredictRequest {
+        items: args.items.clone(),
+        input: args.input.clone(),
+        output: args.output.clone(),
+        explain: args.explain.clone(),
+    };
     backend::dispatch(&choice, Prediction::<J> { experiment: &experiment, run, checkpoint: &checkpoint, request, out })?
 }
 

@@ -18,50 +18,74 @@ use training_loop::{
     run_folder::RunFolder,
 };
 
-use super::runs::{self, Located};
+use super::{
+    runs::{self, Located},
+    stages::{Main, Staged},
+};
 use crate::{
     backend::{self, BackendChoice, WithBackend},
     cli::{Progress, TrainArgs},
     config::{self, ConfigSource, Loaded, Override},
     experiment::ExperimentOf,
     failure::Failure,
-    jobs::Jobs,
-    watch::{Plain, TensorBoard, Tui, outcome_line},
+    jobs::{Jobs, Outline},
+    watch::{Plain, Preparing, TensorBoard, Tui, outcome_line},
 };
 
 /// What is to be trained, before the type of its config is known.
 pub struct Plan {
-    source: ConfigSource,
-    overrides: Vec<Override>,
+    /// Its config.
+    pub source: ConfigSource,
+    /// What the command line changes of it.
+    pub overrides: Vec<Override>,
     /// The run to go on with, and the checkpoint if one was named.
-    resume: Option<Located>,
+    pub resume: Option<Located>,
     /// Default name of the run.
-    stem: String,
+    pub stem: String,
+    /// Folder of runs that are gone when the command is over.
+    pub scratch: Option<PathBuf>,
+    /// Its place in the command.
+    pub role: Role,
+}
+
+/// The place of a run among those of one command.
+pub enum Role {
+    /// There is no other.
+    Only,
+    /// It comes before that of the config.
+    Stage,
+    /// It comes after the stages of the config; the report shows those of these names beside it.
+    AfterStages(Vec<String>),
 }
 
 /// Runs the command.
 pub fn run(jobs: &Jobs, args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Failure> {
-    let plan = Plan::new(args)?;
-    jobs.of(&plan.source, &plan.overrides)?.train(args, &plan)
+    let mut plan = Plan::new(jobs, args)?;
+    let job = jobs.of(&plan.source, &plan.overrides)?;
+    let outline = job.outline(&plan.source, &plan.overrides)?;
+    let scratch = Scratch::new(args.fast_dev_run, &outline.runs);
+    plan.scratch = scratch.as_ref().map(|scratch| scratch.0.clone());
+    // A run that is there to go on with has its stages behind it.
+    if plan.resume.is_none() && !outline.stages.is_empty() {
+        plan.after_stages(jobs, args, &outline)?;
+    }
+    job.train(args, &plan)
 }
 
 impl Plan {
-    fn new(args: &TrainArgs) -> Result<Self, Failure> {
+    fn new(jobs: &Jobs, args: &TrainArgs) -> Result<Self, Failure> {
         let file = args.config.as_deref().map(ConfigSource::file).transpose()?;
         let stem = args.config.as_deref().and_then(Path::file_stem).unwrap_or_default().to_string_lossy().into_owned();
         let resume = match &args.resume {
             None => None,
             Some(Some(run)) => Some(runs::locate(run)?),
-            Some(None) => {
-                let name = match (&args.name, &file) {
-                    (Some(name), _) => name.clone(),
-                    (None, Some(_)) => stem.clone(),
-                    (None, None) => {
-                        return Err(Failure::user("--resume needs a run: --resume RUN, or --config FILE --resume"));
-                    }
-                };
-                Some(runs::locate(&name)?)
-            }
+            Some(None) => match (&args.name, &file) {
+                (_, Some(file)) => resumed(jobs, args, file, &stem)?,
+                (Some(name), None) => Some(runs::locate(name)?),
+                (None, None) => {
+                    return Err(Failure::user("--resume needs a run: --resume RUN, or --config FILE --resume"));
+                }
+            },
         };
         // A run goes on with the config that it was started with, and what the command line changes.
         let source = match (&resume, file) {
@@ -69,8 +93,59 @@ impl Plan {
             (_, Some(file)) => file,
             (None, None) => return Err(Failure::user("give a config: --config FILE")),
         };
-        Ok(Self { source, overrides: args.overrides(), resume, stem })
+        Ok(Self { source, overrides: args.overrides(), resume, stem, scratch: None, role: Role::Only })
     }
+
+    /// Trains the stages, and makes this the plan of the run that comes after them.
+    fn after_stages(&mut self, jobs: &Jobs, args: &TrainArgs, outline: &Outline) -> Result<(), Failure> {
+        let name = if outline.name.is_empty() { &self.stem } else { &outline.name };
+        if outline.stages.iter().any(|stage| stage.name == *name) {
+            return Err(Failure::user(format!(
+                "\"{name}\" is the name of the run and of one of its stages\n  give one of the two another name"
+            )));
+        }
+        let runs = self.scratch.as_deref().unwrap_or(&outline.runs);
+        RunFolder::check_free(&runs.join(name))?;
+        let main = Main { args, plan: self, outline, runs };
+        let (stages, whole_paths) = (main.stages(jobs)?, main.with_whole_paths());
+        train_stages(&stages, args, name)?;
+        self.overrides.push(whole_paths);
+        let compared = outline.stages.iter().filter(|stage| stage.compare).map(|stage| stage.name.clone());
+        self.role = Role::AfterStages(compared.collect());
+        Ok(())
+    }
+
+    /// Where a config that names another run finds it.
+    fn runs_to_look_in<'a>(&'a self, configured: &'a Path) -> &'a Path {
+        match (&self.scratch, &self.role) {
+            (Some(scratch), Role::Stage | Role::AfterStages(_)) => scratch,
+            _ => configured,
+        }
+    }
+}
+
+/// The run that a config names. One that comes after stages is not there before they are done, and they go on by themselves.
+fn resumed(jobs: &Jobs, args: &TrainArgs, file: &ConfigSource, stem: &str) -> Result<Option<Located>, Failure> {
+    let overrides = args.overrides();
+    let outline = jobs.of(file, &overrides)?.outline(file, &overrides)?;
+    match runs::locate(if outline.name.is_empty() { stem } else { &outline.name }) {
+        Err(_) if !outline.stages.is_empty() => Ok(None),
+        located => located.map(Some),
+    }
+}
+
+fn train_stages(stages: &[Staged], args: &TrainArgs, name: &str) -> Result<(), Failure> {
+    let runs = stages.len() + 1;
+    let say = |line: &str| {
+        if args.progress() != Progress::Quiet {
+            say(line);
+        }
+    };
+    for (index, stage) in stages.iter().enumerate() {
+        stage.train(args, &format!("stage {} of {runs}", index + 1), &say)?;
+    }
+    say(&format!("stage {runs} of {runs}: {name}"));
+    Ok(())
 }
 
 /// Trains a job.
@@ -108,18 +183,17 @@ impl<J: Job> WithBackend for Training<'_, J> {
     fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
         let Self { args, plan, loaded, start, choice } = self;
         let experiment = &loaded.config;
-        let scratch = Scratch::new(args.fast_dev_run, &experiment.runs.0);
-        let folder = match (&plan.resume, &scratch) {
-            (_, Some(scratch)) => scratch.0.clone(),
-            (Some(located), None) => located.run.clone(),
-            (None, None) => experiment.runs.0.join(&experiment.name),
-        };
-        let run = if plan.resume.is_some() && scratch.is_none() {
-            RunFolder::open(&folder)?
-        } else {
-            RunFolder::create(&folder)?
+        let run = match (&plan.resume, &plan.scratch) {
+            (_, Some(scratch)) => RunFolder::create(&scratch.join(&experiment.name))?,
+            (Some(located), None) => RunFolder::open(&located.run)?,
+            (None, None) => RunFolder::create(&experiment.runs.0.join(&experiment.name))?,
         };
         run.write("config.toml", loaded.resolved_toml().as_bytes())?;
+        if let Role::AfterStages(compared) = &plan.role
+            && !compared.is_empty()
+        {
+            run.write("compare.json", &comparison(compared))?;
+        }
 
         let interrupt = stop_on_ctrl_c(args.progress() == Progress::Tui);
         let mut plain = Plain::new(&run.root().join("train.log"), args.progress() == Progress::Plain);
@@ -127,9 +201,16 @@ impl<J: Job> WithBackend for Training<'_, J> {
         if let Some(note) = &choice.note {
             plain.line(note);
         }
-        let artefacts = plan.resume.is_some().then(|| run.root());
-        let context = AssembleContext { device: &device, seed: experiment.training.seed, artefacts };
+        let preparing = Preparing::of_run(&mut plain, args.progress() == Progress::Quiet);
+        let context = AssembleContext {
+            device: &device,
+            seed: experiment.training.seed,
+            artefacts: plan.resume.as_ref().map(|located| located.run.as_path()),
+            runs: plan.runs_to_look_in(&experiment.runs.0),
+            progress: &preparing,
+        };
         let assembled = J::assemble::<B>(&experiment.blocks::<J>(), &context).map_err(TrainError::from);
+        drop(preparing);
         let Assembled { task, model, splits, artefacts, facts } = match assembled {
             Ok(assembled) => assembled,
             Err(error) => {
@@ -163,17 +244,26 @@ impl<J: Job> WithBackend for Training<'_, J> {
         drop(watch);
         let outcome = result?;
         if outcome.reason == StopReason::Interrupted {
-            eprintln!("saved: go on with --resume {}", runs::name_of(run.root()));
+            match plan.role {
+                Role::Stage => eprintln!("saved: the same command goes on here"),
+                _ => eprintln!("saved: go on with --resume {}", runs::name_of(run.root())),
+            }
             return Err(Failure::Interrupted);
         }
         if args.progress() == Progress::Tui {
             say(&outcome_line(&outcome));
         }
-        if scratch.is_none() && args.progress() != Progress::Quiet {
+        if plan.scratch.is_none() && args.progress() != Progress::Quiet {
             say(&format!("report: {}", run.root().join("report.html").display()));
         }
         Ok(())
     }
+}
+
+/// `compare.json`: the runs, beside this one, that its report shows.
+fn comparison(names: &[String]) -> Vec<u8> {
+    let paths: Vec<String> = names.iter().map(|name| format!("../{name}")).collect();
+    serde_json::json!({ "runs": paths }).to_string().into_bytes()
 }
 
 /// A line on standard output; a reader that went away (`| head`) does not fail the run.

@@ -1,11 +1,13 @@
 //! Who watches a run: the terminal, the log file, TensorBoard, the dashboard.
 
 mod plain;
+mod preparing;
 mod tensorboard;
 mod tui;
 
 pub use self::{
     plain::{Plain, outcome_line, value_text},
+    preparing::Preparing,
     tensorboard::TensorBoard,
     tui::Tui,
 };

@@ -167,8 +167,8 @@ pub fn outcome_line(outcome: &Outcome) -> String {
     line
 }
 
-fn style(template: &str) -> ProgressStyle {
-    // The templates are literals above; one that indicatif cannot read would show its default bar.
+pub(super) fn style(template: &str) -> ProgressStyle {
+    // The templates are literals of this module; one that indicatif cannot read would show its default bar.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
