@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{run_folder::MetricsRow, task::Sample};
+use crate::{preparation::Activity, run_folder::MetricsRow, task::Sample};
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub enum Event<'a> {
         /// Its folder.
         path: &'a Path,
     },
+    /// Something is computed before the first step.
+    Preparing(&'a Activity<'a>),
     /// Anything else worth a line.
     Message(&'a str),
     /// The run is over.

@@ -1,6 +1,7 @@
 //! The training loop.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
@@ -23,7 +24,7 @@ use crate::{
     lr_scheduler::{LrScheduler, LrSchedulerConfig},
     optimizer::{Optimizer, OptimizerConfig, ParameterGroup, ParameterPlan},
     parameters,
-    preparation::Preparation,
+    preparation::{Activity, Preparation},
     run_folder::{MetricsRow, RunFolder},
     stream::BatchStream,
     task::{InnerModel, Splits, StepContext, Task},
@@ -116,8 +117,6 @@ pub struct Fit<'a, B: AutodiffBackend, T: Task<B>> {
     pub run: &'a RunFolder,
     /// Where the weights come from.
     pub start: Start,
-    /// Is told what the task does before the first step.
-    pub progress: &'a dyn Preparation,
     /// Stops the loop from outside.
     pub interrupt: Interrupt,
 }
@@ -136,6 +135,19 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     let outcome = trainer.finish(reason)?;
     trainer.observer.on_event(&Event::End(&outcome));
     Ok((trainer.task, trainer.model.into_inner(), outcome))
+}
+
+/// What a task prepares, told to the observer of the run.
+struct Told<'a>(RefCell<&'a mut dyn Observer>);
+
+impl Preparation for Told<'_> {
+    fn note(&self, line: &str) {
+        self.0.borrow_mut().on_event(&Event::Message(line));
+    }
+
+    fn progress(&self, activity: &Activity<'_>) {
+        self.0.borrow_mut().on_event(&Event::Preparing(activity));
+    }
 }
 
 /// A model that is taken out while an optimiser changes it, so that nothing else shares its memory.
@@ -179,7 +191,7 @@ struct Trainer<'a, B: AutodiffBackend, T: Task<B>> {
 
 impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
     fn new(fit: Fit<'a, B, T>, observer: &'a mut dyn Observer) -> Result<Self, TrainError> {
-        let Fit { mut task, mut model, splits, config, device, run, start, progress, interrupt } = fit;
+        let Fit { mut task, mut model, splits, config, device, run, start, interrupt } = fit;
         let training = &config.training;
         checkpoint::sweep(&run.checkpoints());
 
@@ -251,7 +263,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
                 }
             }
         }
-        task.prepare(&model.valid(), device, progress)?;
+        task.prepare(&model.valid(), device, &Told(RefCell::new(&mut *observer)))?;
         state.metrics_rows = run.rewind_metrics(state.metrics_rows)?;
         if training.ema_decay.is_some() && ema.is_none() {
             ema = Some(parameters::values(&model.valid()));

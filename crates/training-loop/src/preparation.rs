@@ -1,7 +1,7 @@
 //! What a job does before step 1, told while it lasts: a download, features that are computed once, a table of loaded weights.
 
 /// Watches what happens before training. A job is given one with [`AssembleContext`](crate::job::AssembleContext).
-pub trait Preparation: Sync {
+pub trait Preparation {
     /// A line worth keeping, such as which weights were loaded.
     fn note(&self, line: &str);
 

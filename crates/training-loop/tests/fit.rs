@@ -256,7 +256,6 @@ impl<'a> Run<'a> {
             config: self.config,
             device: &device,
             run: &run,
-            progress: &(),
             start: self.start,
             interrupt,
         };

@@ -16,6 +16,7 @@ use crate::{
 
 /// The architectures, by the names of torchvision, and for those of CIFAR by their numbers of layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "training", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Architecture {

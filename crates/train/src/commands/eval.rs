@@ -67,9 +67,9 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
             artefacts: Some(self.run),
             runs: &self.experiment.runs.0,
             progress: &preparing,
+            weights_follow: true,
         };
         let assembled = J::assemble::<B>(&self.experiment.blocks::<J>(), &context).map_err(TrainError::from)?;
-        drop(preparing);
         let Assembled { mut task, mut model, splits, .. } = assembled;
         let named = read_weights(self.checkpoint)?;
         weights::apply::<B, _>(&mut model, &named)
@@ -83,7 +83,10 @@ impl<J: Job> WithBackend for Evaluation<'_, J> {
         };
         B::seed(&device, seed);
         task.begin_test();
-        let scores = task.evaluate(&model.valid(), &mut batches.iter(), &device).map_err(TrainError::from)?;
+        let model = model.valid();
+        task.prepare(&model, &device, &preparing).map_err(TrainError::from)?;
+        drop(preparing);
+        let scores = task.evaluate(&model, &mut batches.iter(), &device).map_err(TrainError::from)?;
         if self.updates_report {
             let rows: Vec<_> = scores.iter().map(|(name, value)| [name.clone(), value_text(*value)]).collect();
             let title = format!("Scores of {} on the {split} data", runs::name_of(self.checkpoint));

@@ -15,6 +15,7 @@ use training_loop::{
     event::{Event, Observer, Outcome, StopReason},
     fit::{Fit, Interrupt, LoopConfig, Start, fit},
     job::{AssembleContext, Assembled, Job},
+    preparation::Preparation,
     run_folder::RunFolder,
 };
 
@@ -208,6 +209,7 @@ impl<J: Job> WithBackend for Training<'_, J> {
             artefacts: plan.resume.as_ref().map(|located| located.run.as_path()),
             runs: plan.runs_to_look_in(&experiment.runs.0),
             progress: &preparing,
+            weights_follow: start != Start::Scratch,
         };
         let assembled = J::assemble::<B>(&experiment.blocks::<J>(), &context).map_err(TrainError::from);
         drop(preparing);
@@ -235,7 +237,8 @@ impl<J: Job> WithBackend for Training<'_, J> {
             observers.push(Box::new(Tui::new(header, interrupt.clone()).map_err(Failure::user)?));
         }
         observers.push(Box::new(plain));
-        let mut watch = Watch { observers, parameters: 0 };
+        let bar = args.progress() == Progress::Plain;
+        let mut watch = Watch { observers, parameters: 0, bar, preparing: None };
 
         let config = smoke_test(experiment.loop_config(), args.fast_dev_run);
         let job = Fit { task, model, splits, config: &config, device: &device, run: &run, start, interrupt };
@@ -275,12 +278,22 @@ fn say(line: &str) {
 struct Watch {
     observers: Vec<Box<dyn Observer>>,
     parameters: usize,
+    /// Whether what is prepared before the first step has a bar.
+    bar: bool,
+    preparing: Option<Preparing<'static>>,
 }
 
 impl Observer for Watch {
     fn on_event(&mut self, event: &Event<'_>) {
         if let Event::Start { parameters, .. } = event {
             self.parameters = *parameters;
+        }
+        match event {
+            Event::Preparing(activity) if self.bar => {
+                self.preparing.get_or_insert_with(Preparing::bar_only).progress(activity);
+            }
+            // The bar makes room for lines.
+            _ => self.preparing = None,
         }
         self.observers.on_event(event);
     }

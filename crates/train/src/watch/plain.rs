@@ -146,6 +146,7 @@ impl Observer for Plain {
                 self.line(&format!("checkpoint {}", path.display()));
                 self.show = shown;
             }
+            Event::Preparing(_) => {}
             Event::Message(message) => self.line(message),
             Event::End(outcome) => self.end(outcome),
         }

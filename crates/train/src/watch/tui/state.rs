@@ -122,7 +122,7 @@ impl State {
                 self.message(&format!("checkpoint {name} written"));
             }
             Event::Message(message) => self.message(message),
-            Event::End(_) => {}
+            Event::Preparing(_) | Event::End(_) => {}
         }
     }
 
