@@ -168,6 +168,38 @@ pub enum DataError {
         message: String,
     },
 
+    /// An archive does not unpack.
+    #[error(
+        "{}: not a complete archive ({source}); a tar archive, as its name says, is expected. Fetch or copy it again",
+        path.display()
+    )]
+    BadArchive {
+        /// The archive.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+
+    /// A picture, or a source of pictures, is not what was expected.
+    #[error("{}: {message}", path.display())]
+    BadImage {
+        /// The file, its place in an archive, the folder, or the name of an embedded source.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// What a run keeps of its pictures is damaged or of another run.
+    #[error("the classes and sizes of the pictures cannot be used ({reason}). Expected is the images.json that the run keeps")]
+    BadImageArtefact {
+        /// What is wrong.
+        reason: String,
+    },
+
+    /// A data set cannot be downloaded.
+    #[error(transparent)]
+    Download(#[from] download::DownloadError),
+
     /// A recording, or a source of recordings, is not what was expected.
     #[error("{}: {message}", path.display())]
     BadAudio {

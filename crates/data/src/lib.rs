@@ -15,6 +15,7 @@
 pub mod audio;
 mod dealing;
 mod error;
+mod gather;
 pub mod image;
 mod locate;
 mod seed;

@@ -1,3 +1,8 @@
+use crate::DataError;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageReader};
+use std::io::Cursor;
+use std::path::Path;
+
 /// A picture in memory, 8 bits a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -9,4 +14,92 @@ pub struct Image {
     pub channels: usize,
     /// `height · width · channels` values, row by row, the channels of a pixel side by side.
     pub pixels: Vec<u8>,
+}
+
+impl Image {
+    /// Decodes a file of any of the common formats. It is turned as its EXIF data say, transparency is dropped, and 16 bits
+    /// become 8.
+    ///
+    /// # Errors
+    /// [`DataError::BadImage`] with `path`, which is only for the message.
+    pub fn decode(bytes: &[u8], channels: usize, path: &Path) -> Result<Self, DataError> {
+        let decoded = decoded(bytes).map_err(|error| DataError::BadImage {
+            path: path.to_owned(),
+            message: format!(
+                "not a picture that can be read ({error}). Replace or remove it, or set `on_error = \"skip\"`; png, jpeg, webp, bmp \
+                 and gif are read"
+            ),
+        })?;
+        let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+        let pixels = if channels == 1 { decoded.into_luma8().into_raw() } else { decoded.into_rgb8().into_raw() };
+        Ok(Self { width, height, channels, pixels })
+    }
+
+    /// Reads and decodes a file, as [`decode`](Self::decode) does.
+    ///
+    /// # Errors
+    /// [`DataError`] for a file that cannot be read, and those of [`decode`](Self::decode).
+    pub fn read(path: &Path, channels: usize) -> Result<Self, DataError> {
+        let bytes = std::fs::read(path).map_err(DataError::reading(path))?;
+        Self::decode(&bytes, channels, path)
+    }
+
+    /// The same picture with 1 or 3 channels; grey is made as ITU-R 601 weighs the colours.
+    pub fn with_channels(self, channels: usize) -> Self {
+        let pixels = match (self.channels, channels) {
+            (3, 1) => self.pixels.chunks_exact(3).map(grey).collect(),
+            (1, 3) => self.pixels.iter().flat_map(|grey| [*grey; 3]).collect(),
+            _ => self.pixels,
+        };
+        Self { channels, pixels, ..self }
+    }
+}
+
+fn grey(pixel: &[u8]) -> u8 {
+    let [red, green, blue] = [0, 1, 2].map(|channel| u32::from(pixel[channel]));
+    // PIL's rounding.
+    ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16) as u8
+}
+
+fn decoded(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
+    let mut decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
+    let orientation = decoder.orientation()?;
+    let mut image = DynamicImage::from_decoder(decoder)?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// A picture as a PNG file.
+///
+/// # Panics
+/// When the pixels are not as many as the size says: that is an error of the calling code.
+pub fn png(image: &Image) -> Vec<u8> {
+    let mut file = Vec::new();
+    let color = if image.channels == 1 { ExtendedColorType::L8 } else { ExtendedColorType::Rgb8 };
+    image::codecs::png::PngEncoder::new(&mut file)
+        .write_image(&image.pixels, image.width as u32, image.height as u32, color)
+        .expect("a picture whose pixels are as many as its size says");
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_reads_as_it_was_written() {
+        let image = Image { width: 3, height: 2, channels: 3, pixels: (0..18).collect() };
+        let path = Path::new("a.png");
+        assert_eq!(Image::decode(&png(&image), 3, path).unwrap(), image);
+        let grey = Image { width: 2, height: 2, channels: 1, pixels: vec![0, 90, 200, 255] };
+        assert_eq!(Image::decode(&png(&grey), 1, path).unwrap(), grey);
+        assert_eq!(Image::decode(&png(&grey), 3, path).unwrap(), grey.clone().with_channels(3));
+        assert_eq!(grey.clone().with_channels(3).with_channels(1), grey);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_named() {
+        let error = Image::decode(b"<html>not found</html>", 3, Path::new("ants/7.jpg")).unwrap_err().to_string();
+        assert!(error.starts_with("ants/7.jpg: not a picture") && error.contains("on_error = \"skip\""), "{error}");
+    }
 }

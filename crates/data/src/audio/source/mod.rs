@@ -1,7 +1,5 @@
 //! Reading recordings: embedded, from a folder or an archive of one, or from a table.
 
-mod archive;
-mod folder;
 mod naming;
 mod table;
 
@@ -9,6 +7,7 @@ use super::config::{EMBEDDED, OnError, SpeechConfig};
 use super::digits;
 use super::resample::Resampler;
 use super::wav::{Waveform, decode, read_wav};
+use crate::gather::{self, Content};
 use crate::text::columns;
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::{DataError, locate};
@@ -127,10 +126,10 @@ fn find(config: &SpeechConfig) -> Result<(PathBuf, Vec<Found>), DataError> {
                 let found = table::find(&path, delimiter, config)?;
                 (path.parent().unwrap_or(Path::new("")).to_owned(), found)
             } else if path.is_dir() {
-                let found = naming::named(&path, folder::files(&path)?)?;
+                let found = naming::named(&path, sounds(gather::folder(&path, naming::is_recording)?))?;
                 (path, found)
-            } else if archive::is_archive(&path) {
-                let found = naming::named(&path, archive::files(&path)?)?;
+            } else if gather::is_archive(&path) {
+                let found = naming::named(&path, sounds(gather::archive(&path, naming::is_recording)?))?;
                 (path, found)
             } else {
                 let message = "recordings are expected in a folder, in a .tar, .tar.gz or .tgz archive of one, or in a .csv \
@@ -143,6 +142,14 @@ fn find(config: &SpeechConfig) -> Result<(PathBuf, Vec<Found>), DataError> {
         return Err(DataError::BadAudio { path: root, message: "no .wav file in it".to_owned() });
     }
     Ok((root, found))
+}
+
+fn sounds(files: Vec<(String, Content)>) -> Vec<(String, Sound)> {
+    let sound = |content| match content {
+        Content::File(path) => Sound::File(path),
+        Content::Bytes(bytes) => Sound::Bytes(bytes),
+    };
+    files.into_iter().map(|(name, content)| (name, sound(content))).collect()
 }
 
 fn embedded() -> Vec<Found> {

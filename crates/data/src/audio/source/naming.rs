@@ -2,6 +2,7 @@
 
 use super::{Found, Sound};
 use crate::DataError;
+use crate::gather::shared_folders;
 use std::path::Path;
 
 /// Whether a file is a recording that counts: a `.wav` file, no part of whose path is hidden or begins with an
@@ -40,15 +41,6 @@ pub(super) fn named(root: &Path, files: Vec<(String, Sound)>) -> Result<Vec<Foun
         Ok(Found { class: class.clone(), speaker, take, name, sound })
     };
     files.into_iter().map(found).collect()
-}
-
-/// How many folders, from the first on, all paths share.
-fn shared_folders<'a>(mut names: impl Iterator<Item = &'a str>) -> usize {
-    let folders = |name: &'a str| name.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev();
-    let Some(first) = names.next() else { return 0 };
-    let first: Vec<&str> = folders(first).collect();
-    let shared = |name| folders(name).zip(&first).take_while(|(a, b)| a == *b).count();
-    names.map(shared).min().unwrap_or(first.len()).min(first.len())
 }
 
 /// The class, the speaker and the take of `<class>_<speaker>_<take>`.

@@ -1,0 +1,83 @@
+//! What the paths of pictures say: class and part, as torchvision's `ImageFolder` reads them.
+
+use super::{Found, Part, Pixels};
+use crate::DataError;
+use crate::gather::{Content, shared_folders};
+use std::path::Path;
+
+/// The extensions of pictures; others are passed over.
+const EXTENSIONS: [&str; 5] = ["png", "jpg", "jpeg", "webp", "bmp"];
+
+/// Whether a file is a picture that counts: by its extension, and no part of its path is hidden or macOS's own.
+pub(super) fn is_picture(name: &str) -> bool {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+        && !name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX")
+}
+
+/// Tells class and part of pictures by their paths below `root`: `class/…` or `part/class/…`. Folders that hold everything
+/// say nothing.
+pub(super) fn named(root: &Path, files: Vec<(String, Content)>) -> Result<Vec<Found>, DataError> {
+    let shared = shared_folders(files.iter().map(|(name, _)| name.as_str()));
+    // The last shared folder may be the only class, or the only part of all.
+    let folders = |name: &str| name.split('/').map(str::to_owned).rev().skip(1).collect::<Vec<_>>();
+    let below = |name: &str, shared: usize| {
+        let mut folders = folders(name);
+        folders.reverse();
+        folders.split_off(shared)
+    };
+    let shallowest = files.iter().map(|(name, _)| below(name, 0).len()).min().unwrap_or(0);
+    let shared = shared.min(shallowest.saturating_sub(1));
+    let parts = |name: &str| below(name, shared).first().and_then(|first| Part::named(first));
+    // Folders are parts only where all of them are, with classes below.
+    let has_parts = files.iter().all(|(name, _)| parts(name).is_some() && below(name, shared).len() >= 2);
+    let found = |(name, content): (String, Content)| {
+        let part = parts(&name).filter(|_| has_parts);
+        let folders = below(&name, shared);
+        let Some(class) = folders.get(usize::from(has_parts)).cloned() else {
+            let message = "lies in no folder of a class; one sub-folder per class is expected (`cats/1.jpg`, `dogs/7.jpg`), or \
+                           `train`, `val` and `test` with such folders in them";
+            return Err(DataError::BadImage { path: root.join(&name), message: message.to_owned() });
+        };
+        Ok(Found { labels: vec![class], part, name, pixels: Pixels::Encoded(content) })
+    };
+    files.into_iter().map(found).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(names: &[&str]) -> Result<Vec<(String, Option<Part>)>, String> {
+        let files = names.iter().map(|name| (name.to_string(), Content::Bytes(Vec::new()))).collect();
+        let found = named(Path::new("root"), files).map_err(|error| error.to_string())?;
+        Ok(found.into_iter().map(|found| (found.labels[0].clone(), found.part)).collect())
+    }
+
+    #[test]
+    fn classes_and_parts_are_those_of_the_folders() {
+        let class = |name: &str, part| (name.to_owned(), part);
+        assert_eq!(read(&["cats/1.jpg", "dogs/x/2.jpg"]).unwrap(), [class("cats", None), class("dogs", None)]);
+        let with_parts = ["all/train/ants/1.jpg", "all/val/bees/2.jpg"];
+        let expected = [class("ants", Some(Part::Train)), class("bees", Some(Part::Validation))];
+        assert_eq!(read(&with_parts).unwrap(), expected);
+        // A class may be called as a part is.
+        assert_eq!(read(&["test/1.jpg", "other/2.jpg"]).unwrap(), [class("test", None), class("other", None)]);
+        // Nothing but training pictures.
+        assert_eq!(read(&["d/train/a/1.jpg", "d/train/b/2.jpg"]).unwrap(), [class("a", None), class("b", None)]);
+        assert_eq!(read(&["only/1.jpg", "only/2.jpg"]).unwrap(), [class("only", None), class("only", None)]);
+    }
+
+    #[test]
+    fn a_picture_outside_of_the_classes_is_named() {
+        let error = read(&["cats/1.jpg", "2.jpg"]).unwrap_err();
+        assert!(error.starts_with("root/2.jpg: lies in no folder of a class"), "{error}");
+    }
+
+    #[test]
+    fn pictures_are_known_by_their_extension() {
+        let is = ["a/b.JPG", "c.jpeg", "d.webp"].map(is_picture);
+        let is_not = ["imageNotFound.gif", "a/.hidden.png", "__MACOSX/a.png", "readme.txt", "noextension"].map(is_picture);
+        assert_eq!((is, is_not), ([true; 3], [false; 5]));
+    }
+}
