@@ -65,18 +65,27 @@ impl Affine {
 
     /// The changed picture, of the same size; where the picture ends, `fill`.
     pub fn apply(&self, image: &Image, fill: u8) -> Image {
+        let pixels = match image.channels {
+            1 => self.pixels::<1>(image, fill),
+            _ => self.pixels::<3>(image, fill),
+        };
+        Image { pixels, ..*image }
+    }
+
+    fn pixels<const C: usize>(&self, image: &Image, fill: u8) -> Vec<u8> {
         let [a, b, c, d, e, f] = self.inverse();
         let mut pixels = vec![fill; image.pixels.len()];
-        let row_len = (image.width * image.channels).max(1);
-        for (y, row) in pixels.chunks_exact_mut(row_len).enumerate() {
-            let y = y as f64 + 0.5;
-            let (x_of_row, y_of_row) = (b * y + c, e * y + f);
-            for (x, pixel) in row.chunks_exact_mut(image.channels).enumerate() {
-                let x = x as f64 + 0.5;
-                sample(image, a * x + x_of_row, d * x + y_of_row, pixel);
+        for (y, row) in pixels.chunks_exact_mut((image.width * C).max(1)).enumerate() {
+            let (first, y) = (0.5, y as f64 + 0.5);
+            let mut place = [fixed(a * first + b * y + c), fixed(d * first + e * y + f)];
+            for pixel in row.as_chunks_mut::<C>().0 {
+                if let Some(sampled) = sample::<C>(image, place) {
+                    *pixel = sampled;
+                }
+                place = [place[0] + fixed(a), place[1] + fixed(d)];
             }
         }
-        Image { pixels, ..*image }
+        pixels
     }
 
     /// From a place of the result to a place of the source, as two rows of three: the inverse of
@@ -93,25 +102,40 @@ impl Affine {
     }
 }
 
-/// The four pixels about a place, weighted; `pixel` stays where the place lies outside.
-fn sample(image: &Image, x: f64, y: f64, pixel: &mut [u8]) {
-    let inside = (0.0..image.width as f64).contains(&x) && (0.0..image.height as f64).contains(&y);
-    if !inside {
-        return;
+/// Bits behind the point of a place, of which a row's steps lose none that matter.
+const PLACE_BITS: u32 = 32;
+
+/// Bits behind the point of a weight: a level times two weights fits 32 bits.
+const WEIGHT_BITS: u32 = 12;
+
+fn fixed(place: f64) -> i64 {
+    (place * (1u64 << PLACE_BITS) as f64).round() as i64
+}
+
+/// The four pixels about a place, weighted; none outside of the picture.
+fn sample<const C: usize>(image: &Image, [x, y]: [i64; 2]) -> Option<[u8; C]> {
+    let inside = |place: i64, len: usize| (0..(len as i64) << PLACE_BITS).contains(&place);
+    if !inside(x, image.width) || !inside(y, image.height) {
+        return None;
     }
-    let (x, y) = (x - 0.5, y - 0.5);
-    let (left, top) = (x.floor(), y.floor());
-    let (dx, dy) = (x - left, y - top);
-    let clip = |place: f64, len: usize| place.clamp(0.0, (len - 1) as f64) as usize;
-    let columns = [clip(left, image.width), clip(left + 1.0, image.width)];
-    let rows = [clip(top, image.height), clip(top + 1.0, image.height)];
-    for (channel, value) in pixel.iter_mut().enumerate() {
-        let at = |row: usize, column: usize| {
-            f64::from(image.pixels[(row * image.width + column) * image.channels + channel])
-        };
-        let [upper, lower] = rows.map(|row| at(row, columns[0]) * (1.0 - dx) + at(row, columns[1]) * dx);
-        *value = (upper * (1.0 - dy) + lower * dy) as u8;
-    }
+    let ([left, right], dx) = neighbours(x, image.width);
+    let ([upper, lower], dy) = neighbours(y, image.height);
+    let (source, _) = image.pixels.as_chunks::<C>();
+    let at = |row: usize, column: usize| source[row * image.width + column];
+    let corners = [at(upper, left), at(upper, right), at(lower, left), at(lower, right)];
+    let between = |one: u32, other: u32, part: u32| one * ((1 << WEIGHT_BITS) - part) + other * part;
+    Some(std::array::from_fn(|channel| {
+        let [a, b, c, d] = corners.map(|corner| u32::from(corner[channel]));
+        (between(between(a, b, dx), between(c, d, dx), dy) >> (2 * WEIGHT_BITS)) as u8
+    }))
+}
+
+/// The two pixels of an axis whose middles lie about `place`, and the weight of the second; at the border, one pixel twice.
+fn neighbours(place: i64, len: usize) -> ([usize; 2], u32) {
+    let from_middle = place - (1 << (PLACE_BITS - 1));
+    let first = from_middle >> PLACE_BITS;
+    let part = (from_middle >> (PLACE_BITS - WEIGHT_BITS)) as u32 & ((1 << WEIGHT_BITS) - 1);
+    ([first.max(0) as usize, ((first + 1) as usize).min(len - 1)], part)
 }
 
 #[cfg(test)]

@@ -73,23 +73,26 @@ fn to_hsv(pixel: [u8; 3]) -> [u8; 3] {
         return [0, 0, high];
     }
     let range = f32::from(high - low);
-    let [r, g, b] = pixel.map(|level| f32::from(high - level) / range);
+    let [r, g, b] = pixel.map(|level| f64::from(f32::from(high - level) / range));
     let sextant = match high {
         _ if red == high => b - g,
         _ if green == high => 2.0 + r - b,
         _ => 4.0 + g - r,
     };
-    let hue = (sextant / 6.0 + 1.0).fract();
-    [(hue * 255.0) as u8, (range / f32::from(high) * 255.0) as u8, high]
+    // Rounded to single precision where PIL does it, since many hues fall just on a step.
+    let turns = f64::from(sextant as f32) / 6.0 + 1.0;
+    let hue = (turns - f64::from(turns as u8)) as f32;
+    [(f64::from(hue) * 255.0) as u8, (f64::from(range / f32::from(high)) * 255.0) as u8, high]
 }
 
 fn to_rgb([hue, saturation, value]: [u8; 3]) -> [u8; 3] {
     let turned = f32::from(hue) * 6.0 / 255.0;
-    let (sextant, part) = (turned.floor(), turned.fract());
+    let sextant = turned as u8;
+    let part = turned - f32::from(sextant);
     let (saturation, high) = (f32::from(saturation) / 255.0, f32::from(value));
-    let level = |missing: f32| (high * (1.0 - saturation * missing)).round() as u8;
+    let level = |missing: f32| (high * (1.0 - saturation * missing) + 0.5) as u8;
     let (low, falling, rising) = (level(1.0), level(part), level(1.0 - part));
-    match sextant as u8 % 6 {
+    match sextant % 6 {
         0 => [value, rising, low],
         1 => [falling, value, low],
         2 => [low, value, rising],

@@ -176,10 +176,10 @@ mod tests {
             let ratio = region.width as f64 / region.height as f64;
             assert!((0.74..1.345).contains(&ratio), "{region:?}");
         }
-        // Uniform from 0.08 to 1, but that large areas are drawn again where they do not fit.
+        // What 20,000 draws of torchvision's have on pictures of this size.
         let below = |bound: f64| areas.iter().filter(|area| **area < bound).count() as f64 / 4000.0;
         assert!(
-            (below(0.31) - 0.25).abs() < 0.05 && (below(0.54) - 0.5).abs() < 0.06,
+            (below(0.31) - 0.336).abs() < 0.03 && (below(0.54) - 0.676).abs() < 0.03,
             "{} {}",
             below(0.31),
             below(0.54)

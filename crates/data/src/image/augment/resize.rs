@@ -128,8 +128,8 @@ impl Taps {
             let triangle = |source: usize| (1.0 - ((source as f64 - center + 0.5) / support).abs()).max(0.0);
             raw.clear();
             raw.extend((first..end).map(triangle));
-            let unit = f64::from(1 << BITS) / raw.iter().sum::<f64>();
-            taps.weights.extend(raw.iter().map(|weight| (weight * unit).round() as i32));
+            let norm = 1.0 / raw.iter().sum::<f64>();
+            taps.weights.extend(raw.iter().map(|weight| (weight * norm * f64::from(1 << BITS) + 0.5) as i32));
             taps.spans.push(first..end);
         }
         taps
