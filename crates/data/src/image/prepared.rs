@@ -207,7 +207,7 @@ impl Loaded {
         };
         let of_training = || {
             let train = &self.parts.train;
-            let image = |place: usize| Ok(artefact.prepare(&*self.pictures.image(train[place])?));
+            let image = |place: usize| Ok::<_, DataError>(artefact.prepare(&*self.pictures.image(train[place])?));
             Statistics::of(train.len(), image_size, channels, image)
         };
         let statistics = match (&config.normalize, pretrained) {
