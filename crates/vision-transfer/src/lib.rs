@@ -8,7 +8,9 @@
 //! Parameters have the names that torchvision gives them; in burn-store, ask for them with `skip_enum_variants`.
 
 pub mod cifar_resnet;
+pub mod grad_cam;
 pub mod network;
+pub mod pretrained;
 mod residual;
 pub mod resnet;
 pub mod vgg;
