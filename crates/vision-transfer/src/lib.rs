@@ -1,1 +1,3 @@
 //! Convolutional networks for images, their pretrained weights and what transfer learning needs, generic over burn's `Backend`.
+
+pub mod published;
