@@ -50,9 +50,9 @@ pub struct Experiment<D, M, O> {
     /// Settings for the parameters whose path matches a pattern.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameter_groups: Vec<ParameterGroup>,
-    /// Runs that come before this one, in order, each trained once: `[[stages]]` with the `name` of its run, its `config` (a file relative
-    /// to this one; this file itself unless it is given), `set` with what differs (`set = { "data.source" = "photos" }`), and `compare = true`
-    /// to show it in the report of this run.
+    /// Runs that come before this one, in order, each trained once: `[[stages]]` with the `name` of its run, its `config` (a file
+    /// relative to this one; this file itself unless it is given), `set` with what differs (`set = { "data.source" = "photos" }`), and
+    /// `compare = true` to show it in the report of this run. Of the command line, --backend, --device and --seed hold for them as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
 }

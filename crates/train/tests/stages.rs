@@ -105,7 +105,8 @@ fn an_interrupted_stage_goes_on() {
     let folder = folder();
     let folder = folder.path();
     train(folder, &["--config", "main.toml", "--quiet"]);
-    let weights = |run: &str| fs::read(folder.join(format!("runs/{run}/checkpoints/step-6/model.safetensors"))).unwrap();
+    let weights =
+        |run: &str| fs::read(folder.join(format!("runs/{run}/checkpoints/step-6/model.safetensors"))).unwrap();
     let expected = weights("main");
     // As Ctrl-C in the first stage leaves it: nothing after its checkpoint of step 3.
     fs::remove_dir_all(folder.join("runs/main")).unwrap();

@@ -92,11 +92,16 @@ impl Main<'_> {
         Ok(Staged { name: stage.name.clone(), job, state })
     }
 
-    /// The stages with the whole paths of their configs, so that the config in the run folder finds them too.
-    pub fn with_whole_paths(&self) -> Override {
-        let whole =
-            |stage: &Stage| Stage { config: stage.config.as_ref().map(|path| self.whole(path)), ..stage.clone() };
-        let stages: Vec<Stage> = self.outline.stages.iter().map(whole).collect();
+    /// The stages as the config in the run folder must have them to find the same ones: with whole paths, and the seed of the
+    /// command line.
+    pub fn resolved_stages(&self) -> Override {
+        let mut stages = self.outline.stages.clone();
+        for stage in &mut stages {
+            stage.config = stage.config.as_ref().map(|path| self.whole(path));
+            if let Some(seed) = self.args.seed {
+                stage.set.insert("training.seed".into(), seed.into());
+            }
+        }
         Override::flag("stages", "stages", stage::list_in_toml(&stages))
     }
 

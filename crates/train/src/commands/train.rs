@@ -108,9 +108,9 @@ impl Plan {
         let runs = self.scratch.as_deref().unwrap_or(&outline.runs);
         RunFolder::check_free(&runs.join(name))?;
         let main = Main { args, plan: self, outline, runs };
-        let (stages, whole_paths) = (main.stages(jobs)?, main.with_whole_paths());
+        let (stages, resolved) = (main.stages(jobs)?, main.resolved_stages());
         train_stages(&stages, args, name)?;
-        self.overrides.push(whole_paths);
+        self.overrides.push(resolved);
         let compared = outline.stages.iter().filter(|stage| stage.compare).map(|stage| stage.name.clone());
         self.role = Role::AfterStages(compared.collect());
         Ok(())
