@@ -83,8 +83,11 @@ impl Default for ClassWeights {
 }
 
 impl ClassWeights {
-    /// One factor a class, or none where all are alike.
-    fn of(&self, counts: &[usize]) -> Result<Option<Vec<f32>>, TaskError> {
+    /// One factor a class, or none where all are alike, for as many training items of each class as `counts` says.
+    ///
+    /// # Errors
+    /// When there is not one factor a class.
+    pub fn of(&self, counts: &[usize]) -> Result<Option<Vec<f32>>, TaskError> {
         match self {
             Self::Rule(WeightRule::None) => Ok(None),
             Self::Rule(WeightRule::Balanced) => {

@@ -190,7 +190,9 @@ pub enum DataError {
     },
 
     /// What a run keeps of its pictures is damaged or of another run.
-    #[error("the classes and sizes of the pictures cannot be used ({reason}). Expected is the images.json that the run keeps")]
+    #[error(
+        "the classes and sizes of the pictures cannot be used ({reason}). Expected is the images.json that the run keeps"
+    )]
     BadImageArtefact {
         /// What is wrong.
         reason: String,

@@ -8,6 +8,7 @@ use sequence::task::{
     translation::TranslationJob,
 };
 use train::{Jobs, job};
+use vision_transfer::task::image_classification::ImageClassificationJob;
 
 /// Every job that a config can name, one line each.
 const JOBS: Jobs = Jobs(&[
@@ -17,6 +18,7 @@ const JOBS: Jobs = Jobs(&[
     job::<TranslationJob>(),
     job::<SpeechClassificationJob>(),
     job::<SpeechRecognitionJob>(),
+    job::<ImageClassificationJob>(),
 ]);
 
 fn main() -> ExitCode {

@@ -171,6 +171,17 @@ pub struct PredictRequest {
 }
 
 impl PredictRequest {
+    /// The files that are named one by one, and those that the input file names, one a line.
+    pub fn files(&self) -> Result<Vec<PathBuf>, TaskError> {
+        let mut files: Vec<PathBuf> = self.items.iter().map(PathBuf::from).collect();
+        if let Some(list) = &self.input {
+            let text =
+                fs::read_to_string(list).map_err(|error| format!("{} cannot be read: {error}", list.display()))?;
+            files.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from));
+        }
+        Ok(files)
+    }
+
     /// Gives predictions, rows of a CSV table with the header among them, to the file that was asked for, or else as text.
     pub fn give_table(
         &self,

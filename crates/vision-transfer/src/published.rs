@@ -85,6 +85,11 @@ pub fn named(name: &str) -> Result<&'static Published, UnknownWeights> {
     find(name).ok_or_else(|| UnknownWeights { name: name.into(), near: nearest(name) })
 }
 
+/// The weights that a file of this name holds, as far as names can tell.
+pub fn of_file(file_name: &str) -> Option<&'static Published> {
+    ALL.iter().find(|published| published.file_name == file_name)
+}
+
 fn nearest(name: &str) -> Option<String> {
     let name = name.to_lowercase().replace(['_', ' '], "-");
     let likeness = |known: &Published| strsim::normalized_damerau_levenshtein(&name, &known.name.replace('_', "-"));

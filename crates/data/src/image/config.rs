@@ -91,7 +91,11 @@ impl ImageConfig {
                 wrong.push((key, message));
             }
         };
-        check(!self.source.is_empty(), "source", "is empty; give a folder, an archive, a table or embedded:NAME".into());
+        check(
+            !self.source.is_empty(),
+            "source",
+            "is empty; give a folder, an archive, a table or embedded:NAME".into(),
+        );
         check(self.batch_size > 0, "batch_size", "is 0; give at least 1".into());
         check(self.image_size != Some(0), "image_size", "is 0; give a number of pixels, such as 224".into());
         let channels = matches!(self.channels, None | Some(1 | 3));
@@ -107,7 +111,9 @@ impl ImageConfig {
         wrong.extend(self.normalize.validate(self.channels));
         // 0 is no mistake here: a run may go without validation.
         let fractions = wrong_fractions(self.validation_fraction, self.test_fraction);
-        wrong.extend(fractions.into_iter().filter(|(key, _)| *key != "validation_fraction" || self.validation_fraction != 0.0));
+        wrong.extend(
+            fractions.into_iter().filter(|(key, _)| *key != "validation_fraction" || self.validation_fraction != 0.0),
+        );
         wrong.extend(self.augment.validate());
         wrong
     }

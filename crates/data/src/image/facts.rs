@@ -46,7 +46,8 @@ impl ImageFacts {
     pub(super) fn count(classes: &[String], pictures: &Pictures, parts: &Parts) -> Vec<ClassCounts> {
         let mut counts: Vec<ClassCounts> =
             classes.iter().map(|name| ClassCounts { name: name.clone(), ..ClassCounts::default() }).collect();
-        let of = |part: &[usize]| part.iter().flat_map(|place| pictures.classes_of(*place).to_vec()).collect::<Vec<_>>();
+        let of =
+            |part: &[usize]| part.iter().flat_map(|place| pictures.classes_of(*place).to_vec()).collect::<Vec<_>>();
         of(&parts.train).into_iter().for_each(|class| counts[class].train += 1);
         of(&parts.validation).into_iter().for_each(|class| counts[class].validation += 1);
         of(&parts.test).into_iter().for_each(|class| counts[class].test += 1);

@@ -177,6 +177,8 @@ fn bytes_of(found: &[Found], channels: usize) -> usize {
 fn size_of(content: &Content) -> Option<(u32, u32)> {
     match content {
         Content::File(path) => ImageReader::open(path).ok()?.with_guessed_format().ok()?.into_dimensions().ok(),
-        Content::Bytes(bytes) => ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok(),
+        Content::Bytes(bytes) => {
+            ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok()
+        }
     }
 }

@@ -64,13 +64,17 @@ fn few(train: &[usize], pictures: &Pictures, limit: usize, seed: u64) -> Vec<usi
 fn check(parts: &Parts, pictures: &Pictures) -> Result<(), DataError> {
     let wrong = |message: &str| Err(DataError::Config { key: "source", message: message.to_owned() });
     if parts.train.is_empty() {
-        return wrong("leaves no picture for training; lower `validation_fraction` and `test_fraction`, or give more pictures");
+        return wrong(
+            "leaves no picture for training; lower `validation_fraction` and `test_fraction`, or give more pictures",
+        );
     }
     let mut trained = vec![false; pictures.num_classes()];
     parts.train.iter().flat_map(|place| pictures.classes_of(*place)).for_each(|class| trained[*class] = true);
     let held = parts.validation.iter().chain(&parts.test).flat_map(|place| pictures.classes_of(*place));
     match held.into_iter().any(|class| !trained[*class]) {
-        true => wrong("leaves no training picture of a class that is in the validation or the test part; give more pictures of it"),
+        true => wrong(
+            "leaves no training picture of a class that is in the validation or the test part; give more pictures of it",
+        ),
         false => Ok(()),
     }
 }

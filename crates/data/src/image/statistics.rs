@@ -54,7 +54,11 @@ impl Normalize {
         let Self::Given(Statistics { mean, std }) = self else { return None };
         let counted = |count: usize| count == mean.len() && count == std.len();
         if channels.map_or(!counted(1) && !counted(3), |channels| !counted(channels)) {
-            let message = format!("has {} means and {} deviations; one of each for each channel is expected", mean.len(), std.len());
+            let message = format!(
+                "has {} means and {} deviations; one of each for each channel is expected",
+                mean.len(),
+                std.len()
+            );
             return Some(("normalize", message));
         }
         let wrong = std.iter().any(|std| !(*std > 0.0 && std.is_finite())) || mean.iter().any(|mean| !mean.is_finite());
@@ -84,7 +88,12 @@ impl Statistics {
     }
 
     /// The mean and the standard deviation of each channel over all pixels of `images`, each prepared by `image`.
-    pub(super) fn of<E>(count: usize, size: usize, channels: usize, image: impl Fn(usize) -> Result<Image, E>) -> Result<Self, E> {
+    pub(super) fn of<E>(
+        count: usize,
+        size: usize,
+        channels: usize,
+        image: impl Fn(usize) -> Result<Image, E>,
+    ) -> Result<Self, E> {
         let every = (count * size * size).div_ceil(MOST_PIXELS).max(1);
         let (mut sums, mut squares, mut pixels) = (vec![0_u64; channels], vec![0_u64; channels], 0_u64);
         for place in (0..count).step_by(every) {

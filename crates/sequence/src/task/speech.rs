@@ -8,7 +8,7 @@ use std::{
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use data::audio::{FeatureExtractor, Features, PartCounts, SpeechArtefact, SpeechFacts, read_wav};
 use report::{Body, Heatmap, Section};
-use training_loop::{error::TaskError, job::PredictRequest};
+use training_loop::error::TaskError;
 
 /// The artefact beside the weights without which they mean nothing.
 pub(super) const ARTEFACT_FILE: &str = "speech.json";
@@ -49,16 +49,6 @@ impl<B: Backend> Recordings<B> {
         let lengths = recordings.iter().map(|recording| recording.frames).collect();
         Self { features: Tensor::from_data(data, device), lengths }
     }
-}
-
-/// The `.wav` files that a request names, one by one or one a line of its input file.
-pub(super) fn requested_files(request: &PredictRequest) -> Result<Vec<PathBuf>, TaskError> {
-    let mut files: Vec<PathBuf> = request.items.iter().map(PathBuf::from).collect();
-    if let Some(list) = &request.input {
-        let text = fs::read_to_string(list).map_err(|error| format!("{} cannot be read: {error}", list.display()))?;
-        files.extend(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(PathBuf::from));
-    }
-    Ok(files)
 }
 
 /// Features of `.wav` files.

@@ -84,7 +84,7 @@ impl Job for SpeechClassificationJob {
 
         let header = ["file", "class"].into_iter().map(str::to_string).chain(classes.iter().cloned());
         let mut rows = vec![header.collect()];
-        for files in speech::requested_files(request)?.chunks(PREDICTED_TOGETHER) {
+        for files in request.files()?.chunks(PREDICTED_TOGETHER) {
             let recordings = Recordings::<B>::of(&speech::heard(files, &extractor)?, trained.device);
             let probabilities = probabilities(model.forward(recordings.features, &recordings.lengths));
             for (file, row) in files.iter().zip(probabilities.chunks(classes.len())) {

@@ -143,7 +143,7 @@ impl Job for SpeechRecognitionJob {
         weights::apply(&mut model, trained.weights)?;
 
         let mut rows = vec![["file", "words", "log_probability"].map(str::to_string).to_vec()];
-        for files in speech::requested_files(request)?.chunks(PREDICTED_TOGETHER) {
+        for files in request.files()?.chunks(PREDICTED_TOGETHER) {
             let recordings = Recordings::<B>::of(&speech::heard(files, &extractor)?, trained.device);
             let (logits, lengths) = model.forward(recordings.features, &recordings.lengths);
             let logits = Logits::new(logits, lengths);

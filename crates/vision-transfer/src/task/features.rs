@@ -1,7 +1,7 @@
 //! Features of pictures that a frozen trunk gives: computed once, and read from there in every epoch.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use data::image::{ImageBatch, ImageBatches};
+use data::image::ImageBatches;
 use training_loop::error::TaskError;
 
 use super::on_device;
@@ -60,13 +60,9 @@ impl<B: Backend> Features<B> {
     /// The features of pictures in the view of an epoch: `[pictures, features]`.
     pub fn of(&self, pictures: &[usize], epoch: u64) -> Tensor<B, 2> {
         let view = (epoch % self.views as u64) as usize;
-        let rows: Vec<i64> = pictures.iter().map(|picture| (view * self.pictures + self.places[*picture]) as i64).collect();
+        let rows: Vec<i64> =
+            pictures.iter().map(|picture| (view * self.pictures + self.places[*picture]) as i64).collect();
         let rows = Tensor::<B, 1, Int>::from_data(TensorData::new(rows, [pictures.len()]), &self.rows.device());
         self.rows.clone().select(0, rows)
-    }
-
-    /// Numbers that are kept.
-    pub fn size(&self) -> [usize; 2] {
-        self.rows.dims()
     }
 }

@@ -77,7 +77,11 @@ impl Default for FineTuning {
 
 impl Validate for FineTuning {
     fn validate(&self, problems: &mut Problems) {
-        problems.check(self.layer_decay > 0.0 && self.layer_decay <= 1.0, "layer_decay", "must lie above 0 and not above 1");
+        problems.check(
+            self.layer_decay > 0.0 && self.layer_decay <= 1.0,
+            "layer_decay",
+            "must lie above 0 and not above 1",
+        );
         problems.check(self.l2_sp >= 0.0, "l2_sp", "must not be negative");
         problems.check(self.unfreeze_every != Some(0), "unfreeze_every", "must be at least 1 step");
         for (stage, factor) in &self.lr_factors {
@@ -106,7 +110,8 @@ impl FineTuning {
     /// # Errors
     /// When a name is that of no stage; the message names those there are.
     pub fn groups(&self, stages: &[Stage]) -> Result<Vec<ParameterGroup>, TaskError> {
-        let mut plan: Vec<ParameterGroup> = stages.iter().enumerate().map(|(place, _)| self.rate(stages, place)).collect();
+        let mut plan: Vec<ParameterGroup> =
+            stages.iter().enumerate().map(|(place, _)| self.rate(stages, place)).collect();
         if self.l2_sp > 0.0 {
             for place in places(stages, TRUNK, "l2_sp")? {
                 plan[place].l2_sp = Some(self.l2_sp);
@@ -158,7 +163,8 @@ impl FineTuning {
             for name in names {
                 for place in places(stages, name, "unfreeze")? {
                     let Some(at) = frozen.get_mut(&place) else {
-                        let message = format!("`task.fine_tuning.unfreeze` names {name}, which `freeze` does not freeze");
+                        let message =
+                            format!("`task.fine_tuning.unfreeze` names {name}, which `freeze` does not freeze");
                         return Err(message.into());
                     };
                     *at = Some(*at_step);
@@ -194,8 +200,9 @@ fn places(stages: &[Stage], name: &str, key: &str) -> Result<Vec<usize>, TaskErr
     if found.is_empty() {
         let names: Vec<&str> = stages.iter().map(|stage| stage.name.as_ref()).collect();
         let names = names.join(", ");
-        let message =
-            format!("`task.fine_tuning.{key}` names the stage \"{name}\"; this network has {names}, and `{TRUNK}` for all but the head");
+        let message = format!(
+            "`task.fine_tuning.{key}` names the stage \"{name}\"; this network has {names}, and `{TRUNK}` for all but the head"
+        );
         return Err(message.into());
     }
     Ok(found)
@@ -275,7 +282,10 @@ mod tests {
     fn a_stage_that_is_not_there_is_named_with_those_that_are() {
         let policy = FineTuning { freeze: vec!["layer9".into()], ..FineTuning::default() };
         let error = policy.groups(&stages()).unwrap_err().to_string();
-        assert!(error.contains("freeze") && error.contains("layer9") && error.contains("stem, layer1, layer2, head"), "{error}");
+        assert!(
+            error.contains("freeze") && error.contains("layer9") && error.contains("stem, layer1, layer2, head"),
+            "{error}"
+        );
         let unfreeze = vec![Unfreeze { stages: vec!["layer1".into()], at_step: 1 }];
         let error = FineTuning { unfreeze, ..FineTuning::default() }.groups(&stages()).unwrap_err().to_string();
         assert!(error.contains("layer1") && error.contains("does not freeze"), "{error}");

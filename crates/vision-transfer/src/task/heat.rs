@@ -23,10 +23,7 @@ fn overlay(image: &Image, map: &[f32], [height, width]: [usize; 2]) -> Image {
     let mut pixels = Vec::with_capacity(image.width * image.height * 3);
     for y in 0..image.height {
         for x in 0..image.width {
-            let place = [
-                position(y, image.height, height),
-                position(x, image.width, width),
-            ];
+            let place = [position(y, image.height, height), position(x, image.width, width)];
             let heat = interpolated(map, width, place);
             let at = (y * image.width + x) * image.channels;
             let of = |channel: usize| f32::from(image.pixels[at + channel.min(image.channels - 1)]);
@@ -47,7 +44,11 @@ fn position(at: usize, from: usize, to: usize) -> (usize, usize, f32) {
     (before, (before + 1).min(to - 1), centre - before as f32)
 }
 
-fn interpolated(map: &[f32], width: usize, [(top, bottom, down), (left, right, across)]: [(usize, usize, f32); 2]) -> f32 {
+fn interpolated(
+    map: &[f32],
+    width: usize,
+    [(top, bottom, down), (left, right, across)]: [(usize, usize, f32); 2],
+) -> f32 {
     let along = |row: usize| map[row * width + left] * (1.0 - across) + map[row * width + right] * across;
     (along(top) * (1.0 - down) + along(bottom) * down).clamp(0.0, 1.0)
 }

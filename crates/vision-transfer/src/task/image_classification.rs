@@ -11,7 +11,7 @@ use burn::{
     },
 };
 use classification::{MultiLabelPredictions, Predictions};
-use data::image::{Image, ImageArtefact, ImageBatch, ImageConfig, ImageData, Labels};
+use data::image::{Image, ImageArtefact, ImageConfig, ImageData, Labels};
 use report::Section;
 use training_loop::{
     data_block,
@@ -54,6 +54,8 @@ impl Job for ImageClassificationJob {
     const SUMMARY: &'static str =
         "a ResNet or VGG that tells the class or the labels of a picture: pretrained and fine-tuned, or from scratch";
 
+    const EXPLAINS: bool = true;
+
     type Data = ImageBlock;
     type Model = ImageModelConfig;
     type Options = ImageOptions;
@@ -65,13 +67,17 @@ impl Job for ImageClassificationJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let config = &blocks.data.0;
         let pretrained = blocks.model.pretrained(context.runs)?;
+        let mut download = |file: &str, done: download::Progress| {
+            let what = format!("download {file}");
+            context.progress.progress(&Activity::bytes(&what, done.done, done.total));
+        };
         let images = match context.artefacts {
-            Some(folder) => ImageData::load_with(config, &load_artefact(folder)?)?,
-            None => ImageData::load(config, pretrained.statistics()?)?,
+            Some(folder) => ImageData::load_with(config, load_artefact(folder)?, &mut download)?,
+            None => ImageData::load(config, pretrained.statistics()?, &mut download)?,
         };
         let classes = images.classes.len();
         B::seed(context.device, context.seed);
-        let mut network = blocks.model.network(images.channels(), classes).init::<B>(context.device);
+        let mut network = blocks.model.network(images.artefact().channels, classes).init::<B>(context.device);
         if !context.weights_follow {
             pretrained.load(&mut network, context.progress)?;
         }
@@ -79,7 +85,7 @@ impl Job for ImageClassificationJob {
         let policy = &blocks.task.fine_tuning;
         let groups = policy.groups(&stages)?;
         let keeps_features = policy.linear_probe && policy.trunk_stays_frozen(&stages)?;
-        let artefact = images.artefact();
+        let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), images.artefact().to_json().into_bytes())]);
         let task = ImageClassificationTask {
             loss: Loss::new(&blocks.task, &images)?,
             options: blocks.task.clone(),
@@ -95,7 +101,6 @@ impl Job for ImageClassificationJob {
         let splits = task.parts.splits(keeps_features);
         let mut facts = task.images.facts.lines();
         facts.push(("parameters".to_string(), network.num_params().to_string()));
-        let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), artefact.to_json().into_bytes())]);
         Ok(Assembled { task, model: network, splits, artefacts, facts })
     }
 
@@ -110,7 +115,7 @@ impl Job for ImageClassificationJob {
         weights::apply(&mut network, trained.weights)?;
         let header = ["file", "class"].into_iter().map(str::to_string).chain(artefact.classes.iter().cloned());
         let mut rows = vec![header.collect()];
-        for files in request.paths()?.chunks(PREDICTED_TOGETHER) {
+        for files in request.files()?.chunks(PREDICTED_TOGETHER) {
             let prepared: Vec<Image> = files.iter().map(|file| artefact.read(file)).collect::<Result<_, _>>()?;
             let pixels = on_pixels(&artefact, &prepared, trained.device);
             let said = Said::of(&artefact, network.forward(pixels.clone()));
@@ -291,7 +296,7 @@ impl<B: AutodiffBackend> ImageClassificationTask<B> {
     fn score_labels(&self, seen: Vec<Seen<B::InnerBackend>>) -> Result<(Scores, Pages), TaskError> {
         let mut predictions = MultiLabelPredictions::new(&self.images.classes, "images");
         for (logits, _, labels) in seen {
-            let Labels::Multi(there) = labels else { unreachable!("the loss is that of several labels") };
+            let Labels::Multi { there, .. } = labels else { unreachable!("the loss is that of several labels") };
             predictions.add(logits, &there);
         }
         Ok((predictions.scores()?, self.pages_of(predictions.sections(), Vec::new())?))

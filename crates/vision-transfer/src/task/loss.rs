@@ -62,7 +62,7 @@ impl Loss {
         let device = logits.device();
         match (self, labels) {
             (Self::OneLabel(loss), Labels::Classes(classes)) => loss.of(logits, class_tensor(classes, &device)),
-            (Self::SeveralLabels { class_weights }, Labels::Multi(there)) => {
+            (Self::SeveralLabels { class_weights }, Labels::Multi { there, .. }) => {
                 let there = Tensor::from_data(TensorData::new(there.clone(), logits.shape()), &device);
                 binary_cross_entropy(logits, there, class_weights.as_deref())
             }

@@ -14,9 +14,18 @@ pub(super) fn training_pictures(images: &ImageData, seed: u64, count: usize) -> 
     if count == 0 {
         return Ok(None);
     }
+    let name = |index: usize| images.classes_of(index).join(", ");
     let shown = images.train_batches(seed).shown(count)?;
-    let shown = shown.into_iter().map(|(picture, label)| labelled(&picture, label)).collect();
-    let caption = "The first training pictures of the first epoch, as the network sees them: cropped, changed and mixed.";
+    let shown = shown.iter().map(|shown| {
+        let label = match shown.mixed_with {
+            Some((other, share)) => format!("{} {share:.2}, {} {:.2}", name(shown.index), name(other), 1.0 - share),
+            None => name(shown.index),
+        };
+        labelled(&shown.image, label)
+    });
+    let shown = shown.collect();
+    let caption =
+        "The first training pictures of the first epoch, as the network sees them: cropped, changed and mixed.";
     Ok(Some(Section::new("Training pictures", Body::Image { images: shown }).with_caption(caption)))
 }
 
@@ -50,7 +59,7 @@ pub(super) fn grad_cams<B: Backend>(
     }
     let prepared: Vec<Image> = predictions.iter().map(|p| images.prepared(p.index)).collect::<Result<_, _>>()?;
     let classes: Vec<usize> = predictions.iter().map(|prediction| prediction.class).collect();
-    let maps = grad_cam(network, on_pixels(&images.artefact(), &prepared, device), &classes);
+    let maps = grad_cam(network, on_pixels(images.artefact(), &prepared, device), &classes);
     let heated = heat::overlays(&prepared, maps);
     let mut shown = Vec::new();
     for ((prediction, image), heated) in predictions.iter().zip(&prepared).zip(&heated) {

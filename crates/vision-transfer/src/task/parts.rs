@@ -71,7 +71,9 @@ fn pictures(source: &ImageBatches) -> Batches<Batch> {
 
 fn kept_batches(part: Part, source: &ImageBatches) -> Batches<Batch> {
     let source = source.clone();
-    Batches::dealt(source.num_batches(), move |epoch, index| {
-        Batch::Kept { part, epoch, indices: source.indices(epoch, index) }
+    Batches::dealt(source.num_batches(), move |epoch, index| Batch::Kept {
+        part,
+        epoch,
+        indices: source.indices(epoch, index),
     })
 }

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
     checkpoint,
-    config::{Problems, Validate},
+    config::{Problems, Validate, report_problems},
     error::TaskError,
     fit::read_weights,
     preparation::{Activity, Preparation},
@@ -44,27 +44,45 @@ pub struct ImageModelConfig {
     pub dropout: Option<f64>,
     /// Part of the residual blocks that is dropped in training, the last block the most (stochastic depth, arXiv:1603.09382).
     pub drop_path: f64,
+    /// Lets every residual block begin as the identity; for training from scratch.
+    pub zero_init_residual: bool,
 }
 
 impl Default for ImageModelConfig {
     fn default() -> Self {
-        Self { architecture: Architecture::Resnet18, pretrained: NONE.into(), dropout: None, drop_path: 0.0 }
+        Self {
+            architecture: Architecture::Resnet18,
+            pretrained: NONE.into(),
+            dropout: None,
+            drop_path: 0.0,
+            zero_init_residual: false,
+        }
     }
 }
 
 impl Validate for ImageModelConfig {
     fn validate(&self, problems: &mut Problems) {
-        problems.check(!self.pretrained.is_empty(), "pretrained", "is empty: \"none\", a name, a file or a run is expected");
-        let below_one = |value: f64| (0.0..1.0).contains(&value);
-        problems.check(self.dropout.is_none_or(below_one), "dropout", "must be at least 0 and below 1");
-        problems.check(below_one(self.drop_path), "drop_path", "must be at least 0 and below 1");
+        problems.check(
+            !self.pretrained.is_empty(),
+            "pretrained",
+            "is empty: \"none\", a name, a file or a run is expected",
+        );
+        // Channels and classes are those of the data.
+        report_problems(self.network(1, 1).validate(), problems);
     }
 }
 
 impl ImageModelConfig {
     /// The network for pictures of so many channels and classes.
     pub fn network(&self, channels: usize, classes: usize) -> NetworkConfig {
-        todo_after_merge!()
+        NetworkConfig {
+            architecture: self.architecture,
+            in_channels: channels,
+            classes,
+            drop_path: self.drop_path,
+            dropout: self.dropout,
+            zero_init_residual: self.zero_init_residual,
+        }
     }
 
     /// Where the weights come from. Nothing is read or downloaded yet.
@@ -79,18 +97,32 @@ impl ImageModelConfig {
             return Pretrained::run(&runs.join(name), name);
         }
         let path = data::locate(&self.pretrained);
-        match (published::find(&self.pretrained), path) {
-            (Some(published), _) => Ok(Pretrained::Published(published)),
-            (None, Ok(path)) if path.is_dir() => Pretrained::run(&path, &self.pretrained),
-            (None, Ok(path)) => Ok(Pretrained::File(path)),
-            (None, Err(error)) => Err(format!(
-                "`model.pretrained` is \"{}\", which is neither published weights nor a file: {error}. Published are {}; a run is \
-                 named as \"run:NAME\"",
-                self.pretrained,
-                published::names().join(", ")
-            )
-            .into()),
+        match (published::named(&self.pretrained), path) {
+            (Ok(published), _) => self.fitting(published),
+            (Err(_), Ok(path)) if path.is_dir() => Pretrained::run(&path, &self.pretrained),
+            (Err(_), Ok(path)) => Ok(Pretrained::File(path)),
+            // What looks like a path is one that is not there.
+            (Err(_), Err(error)) if self.pretrained.contains(['/', '\\']) => {
+                Err(format!("`model.pretrained`: {error}").into())
+            }
+            (Err(unknown), Err(_)) => {
+                Err(format!("`model.pretrained`: {unknown}; a file is given by its path, a run as \"run:NAME\"").into())
+            }
         }
+    }
+}
+
+impl ImageModelConfig {
+    /// Published weights, if they are those of this architecture.
+    fn fitting(&self, published: &'static Published) -> Result<Pretrained, TaskError> {
+        if published.architecture == self.architecture.name() {
+            return Ok(Pretrained::Published(published));
+        }
+        let message = format!(
+            "`model.pretrained` names weights of {}, and `model.architecture` is {}: change one of the two",
+            published.architecture, self.architecture
+        );
+        Err(message.into())
     }
 }
 
@@ -124,10 +156,10 @@ impl Pretrained {
     pub fn statistics(&self) -> Result<Option<Statistics>, TaskError> {
         match self {
             Self::None => Ok(None),
-            Self::Published(published) => Ok(Some(published.into())),
+            Self::Published(published) => Ok(Some(statistics_of(published))),
             Self::File(path) => {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
-                Ok(published::of_file(&name).map(Statistics::from))
+                Ok(published::of_file(&name).map(statistics_of))
             }
             Self::Run { folder, .. } => {
                 let path = folder.join(ARTEFACT_FILE);
@@ -143,9 +175,9 @@ impl Pretrained {
         let (name, tensors) = match self {
             Self::None => return Ok(()),
             Self::Published(published) => {
-                let what = format!("download {}", published.file_name());
-                let path = published::fetch(published, &mut |done, total| {
-                    progress.progress(&Activity::bytes(&what, done, total));
+                let what = format!("download {}", published.file_name);
+                let path = published.fetch(&mut |download| {
+                    progress.progress(&Activity::bytes(&what, download.done, download.total));
                 })?;
                 (published.name.to_string(), pretrained::read(&path)?)
             }
@@ -159,4 +191,8 @@ impl Pretrained {
         }
         Ok(())
     }
+}
+
+fn statistics_of(published: &Published) -> Statistics {
+    Statistics { mean: published.mean.to_vec(), std: published.std.to_vec() }
 }

@@ -10,8 +10,7 @@ use std::path::Path;
 const SIDE: usize = 32;
 const AREA: usize = SIDE * SIDE;
 
-const CIFAR10: [&str; 10] =
-    ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
 /// The pictures of one of the two data sets.
 pub(super) struct Cifar {

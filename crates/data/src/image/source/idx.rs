@@ -91,7 +91,9 @@ impl Idx {
         let expected = [0, 0, 8, dimensions as u8];
         let bad = |message: String| DataError::BadImage { path: path.to_owned(), message };
         if file.len() < header || file[..4] != expected {
-            return Err(bad(format!("not a file of bytes in {dimensions} dimensions in MNIST's format; fetch it again")));
+            return Err(bad(format!(
+                "not a file of bytes in {dimensions} dimensions in MNIST's format; fetch it again"
+            )));
         }
         let size = |place: usize| u32::from_be_bytes([0, 1, 2, 3].map(|byte| file[4 + 4 * place + byte])) as usize;
         let sizes: Vec<usize> = (0..dimensions).map(size).collect();

@@ -29,7 +29,12 @@ pub(super) fn find(path: &Path, delimiter: u8, config: &ImageConfig) -> Result<V
             return Err(empty(&config.path_column));
         }
         let labels: Vec<String> = match config.multi_label {
-            true => labels.split(BETWEEN_LABELS).map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect(),
+            true => labels
+                .split(BETWEEN_LABELS)
+                .map(str::trim)
+                .filter(|label| !label.is_empty())
+                .map(str::to_owned)
+                .collect(),
             false if labels.is_empty() => return Err(empty(&config.label_column)),
             false => vec![labels],
         };

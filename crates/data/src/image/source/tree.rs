@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn pictures_are_known_by_their_extension() {
         let is = ["a/b.JPG", "c.jpeg", "d.webp"].map(is_picture);
-        let is_not = ["imageNotFound.gif", "a/.hidden.png", "__MACOSX/a.png", "readme.txt", "noextension"].map(is_picture);
+        let is_not =
+            ["imageNotFound.gif", "a/.hidden.png", "__MACOSX/a.png", "readme.txt", "noextension"].map(is_picture);
         assert_eq!((is, is_not), ([true; 3], [false; 5]));
     }
 }

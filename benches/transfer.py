@@ -1,0 +1,66 @@
+"""Transfer against training from scratch: `few-images-finetune.toml` with its pretrained weights and without, at several sizes of
+training set, on the ants and bees and on four classes of CIFAR-10. The score is that of the last step, on the part that is
+not trained on; settings, steps and pictures are the same for both.
+
+python benches/transfer.py --seeds 3 [--binary target/debug/train]
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "configs" / "vision-transfer" / "few-images-finetune.toml"
+CIFAR = {
+    "data.source": "$KILN_DATA/cifar10-images/cifar10-full-50000-10000.tar.gz",
+    "data.classes": ["bird", "cat", "dog", "frog"],
+    "data.image_size": 32,
+    "data.augment.crop": {"kind": "pad", "padding": 4},
+}
+TASKS = {"ants and bees": ({}, [5, 20, 100]), "four classes of CIFAR-10": (CIFAR, [5, 20, 100])}
+STARTS = {"pretrained": {}, "from scratch": {"model.pretrained": "none", "task.fine_tuning": {}, "data.normalize": "imagenet"}}
+
+
+def toml(value):
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)
+
+
+def score(binary, backend, settings, seed, folder):
+    name = f"run-{len(list(Path(folder).iterdir()))}"
+    command = [binary, "--config", CONFIG, "--backend", backend, "--quiet", "--name", name, "--seed", seed]
+    for key, value in {"runs": folder, "data.split_seed": seed, **settings}.items():
+        command += ["--set", f"{key}={toml(value)}"]
+    subprocess.run([str(part) for part in command], check=True, cwd=ROOT)
+    run = Path(folder) / name
+    if "data.classes" in settings:
+        # The test part, which CIFAR-10 has.
+        evaluation = [binary, "eval", "--run", run, "--checkpoint", "last", "--backend", backend]
+        printed = subprocess.run([str(part) for part in evaluation], check=True, cwd=ROOT, capture_output=True, text=True).stdout
+        return next(float(line.split()[1]) for line in printed.splitlines() if line.split()[0] == "accuracy")
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row["metrics"]["accuracy"] for row in rows if row["split"] == "validation"][-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", default=ROOT / "target/debug/train")
+    parser.add_argument("--backend", default="flex")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for task, (settings, sizes) in TASKS.items():
+            for size in sizes:
+                for start, changes in STARTS.items():
+                    given = {**settings, **changes, "data.train_images_per_class": size}
+                    scores = [score(arguments.binary, arguments.backend, given, seed, folder) for seed in range(arguments.seeds)]
+                    mean, each = statistics.mean(scores), " ".join(f"{value:.3f}" for value in scores)
+                    print(f"{task}, {size} a class, {start}: {mean:.3f} ({each})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
