@@ -13,7 +13,6 @@ mod target;
 
 use super::Image;
 use crate::{SplitMix64, stream_seed};
-use outline::Outline;
 use rayon::prelude::*;
 
 /// What is shown, in the order of the labels.
