@@ -12,15 +12,19 @@ pub fn adjust_sharpness(image: &mut Image, factor: f64) {
 /// Each level the mean of its neighbours and, five times as heavy, itself.
 fn smoothed(image: &Image) -> Vec<u8> {
     let mut smooth = image.pixels.clone();
+    if image.width < 3 {
+        return smooth;
+    }
     let (step, row_len) = (image.channels, image.width * image.channels);
     for row in 1..image.height.saturating_sub(1) {
-        for place in row * row_len + step..(row + 1) * row_len - step {
+        let inner = row * row_len + step..(row + 1) * row_len - step;
+        for (place, level) in inner.clone().zip(&mut smooth[inner]) {
             let around = [place - row_len, place, place + row_len];
             let sum: u32 =
                 around.iter().flat_map(|at| [at - step, *at, at + step]).map(|at| u32::from(image.pixels[at])).sum();
             let weighted = sum + 4 * u32::from(image.pixels[place]);
             // To the nearest of thirteenths.
-            smooth[place] = ((2 * weighted + 13) / 26) as u8;
+            *level = ((2 * weighted + 13) / 26) as u8;
         }
     }
     smooth

@@ -1,5 +1,6 @@
 //! Resizing with an antialiased triangle filter ("bilinear" of PIL and torchvision): when a picture shrinks, the filter grows
-//! with the factor, so that every pixel counts. Weights are fixed-point numbers as PIL's, and so are the results.
+//! with the factor, so that every pixel counts. Weights are fixed-point numbers as PIL's, and so are the results, to the last
+//! bit; but for pictures that become both wider and lower, of which PIL takes the columns first: these differ by one level.
 //!
 //! Only what is kept is computed: a crop before it is a [`Region`] of the source, a crop behind it a window of the result.
 
@@ -43,6 +44,9 @@ pub fn resize(image: &Image, width: usize, height: usize) -> Image {
 }
 
 /// A part of the picture in `width · height` pixels; what lies outside of the part plays no role.
+///
+/// # Panics
+/// Where the part is not within the picture.
 pub fn resize_region(image: &Image, region: Region, width: usize, height: usize) -> Image {
     resample(image, region, (width, height), Region::whole(width, height))
 }

@@ -13,7 +13,6 @@ mod target;
 
 use super::Image;
 use crate::{SplitMix64, stream_seed};
-use outline::Outline;
 use rayon::prelude::*;
 
 /// What is shown, in the order of the labels.
@@ -96,7 +95,8 @@ mod tests {
     fn the_pictures_are_the_same_every_time_and_all_different() {
         for domain in DOMAINS {
             let all = pictures(domain);
-            assert_eq!(all, pictures(domain));
+            let again = |number: usize| picture(domain, number, all[number].test);
+            assert!((0..all.len()).step_by(97).rev().all(|number| all[number] == again(number)));
             assert_eq!(all.iter().map(|picture| &picture.name).collect::<HashSet<_>>().len(), all.len());
             assert_eq!(all.iter().map(|picture| &picture.image.pixels).collect::<HashSet<_>>().len(), all.len());
         }

@@ -2,7 +2,7 @@
 
 use super::SIZE;
 use super::canvas::{Canvas, Color, between};
-use super::outline::{Outline, Point, distance_to_line};
+use super::outline::{Outline, Point, line};
 use crate::SplitMix64;
 use crate::image::Image;
 use crate::image::augment::draw::{chance, uniform, whole};
@@ -51,7 +51,8 @@ fn smear(canvas: &mut Canvas, board: Color, random: &mut SplitMix64) {
     let (from, to) = (place(random), place(random));
     let radius = uniform(3.0, 7.0, random) as f32;
     let color = between(board, CHALKS[0], uniform(0.06, 0.2, random) as f32);
-    canvas.paint(|point| (distance_to_line(point, from, to) - radius) / 3.0, |_| color);
+    let distance = line(from, to);
+    canvas.paint(|point| (distance(point) - radius) / 3.0, |_| color);
 }
 
 /// A short line of chalk.
@@ -60,7 +61,8 @@ fn scribble(canvas: &mut Canvas, board: Color, random: &mut SplitMix64) {
     let to = [from[0] + uniform(-12.0, 12.0, random) as f32, from[1] + uniform(-12.0, 12.0, random) as f32];
     let half = uniform(0.3, 0.8, random) as f32;
     let color = between(board, CHALKS[random.below(CHALKS.len())], uniform(0.25, 0.9, random) as f32);
-    canvas.paint(|point| distance_to_line(point, from, to) - half, |_| color);
+    let distance = line(from, to);
+    canvas.paint(|point| distance(point) - half, |_| color);
 }
 
 fn place(random: &mut SplitMix64) -> Point {
