@@ -339,7 +339,7 @@ impl Stage {
 
 fn residual_stages(layers: usize, head: &str) -> Vec<Stage> {
     let mut stages = vec![Stage::new("stem", &["conv1".to_string(), "bn1".to_string()])];
-    stages.extend((1..=layers).map(|layer| format!("layer{layer}")).map(|layer| Stage::new(&*layer, &[layer.clone()])));
+    stages.extend((1..=layers).map(|layer| format!("layer{layer}")).map(|layer| Stage::new(layer.clone(), &[layer])));
     stages.push(Stage::new("head", &[head.to_string()]));
     stages
 }
@@ -376,7 +376,11 @@ mod tests {
                 Family::Vgg(config) => (3 + config.convolutions.iter().sum::<usize>(), config.batch_norm),
             };
             assert!(name.ends_with(&layers.to_string()), "{architecture} has {layers} layers");
-            assert_eq!(name.starts_with("resnet") || architecture.name().ends_with("_bn"), batch_norm, "{architecture}");
+            assert_eq!(
+                name.starts_with("resnet") || architecture.name().ends_with("_bn"),
+                batch_norm,
+                "{architecture}"
+            );
         }
     }
 

@@ -65,7 +65,9 @@ fn shapes_of(architecture: Architecture) -> BTreeMap<String, Vec<usize>> {
     let batch_norm = architecture.name().ends_with("_bn");
     let tiny = VggConfig { hidden_size: 1, classes: 1, ..config.with_batch_norm(batch_norm) };
     let mut shapes = shapes(&Network::Vgg(tiny.init::<Flex>(&Default::default())));
-    for (layer, full) in [("classifier.0", [4096, 25088]), ("classifier.3", [4096, 4096]), ("classifier.6", [1000, 4096])] {
+    for (layer, full) in
+        [("classifier.0", [4096, 25088]), ("classifier.3", [4096, 4096]), ("classifier.6", [1000, 4096])]
+    {
         assert!(shapes.insert(format!("{layer}.weight"), full.to_vec()).is_some());
         assert!(shapes.insert(format!("{layer}.bias"), vec![full[0]]).is_some());
     }
@@ -163,7 +165,8 @@ fn every_family_memorises_a_batch() {
             vgg.classifier.0.weight = wider(vgg.classifier.0.weight.clone());
             vgg.classifier.3.weight = wider(vgg.classifier.3.weight.clone());
         }
-        let pixels = images(4, 3, 40) + Tensor::<Train, 4>::from_data([[[[0.0]]], [[[0.7]]], [[[-0.7]]], [[[1.4]]]], &Default::default());
+        let pixels = images(4, 3, 40)
+            + Tensor::<Train, 4>::from_data([[[[0.0]]], [[[0.7]]], [[[-0.7]]], [[[1.4]]]], &Default::default());
         let mut adam = AdamConfig::new().init();
         let first = loss_on(&network, &pixels).into_scalar();
         for _ in 0..300 {
@@ -205,8 +208,11 @@ fn identity_blocks_pass_their_shortcut_on() {
 fn a_dropped_path_leaves_out_whole_images_in_training_alone() {
     let config = CifarResNetConfig { drop_path: 0.5, ..CifarResNetConfig::new(2) };
     let network = config.init::<Train>(&Default::default());
-    let rates: Vec<f64> =
-        [&network.layer1, &network.layer2, &network.layer3].into_iter().flatten().map(|block| block.drop_path).collect();
+    let rates: Vec<f64> = [&network.layer1, &network.layer2, &network.layer3]
+        .into_iter()
+        .flatten()
+        .map(|block| block.drop_path)
+        .collect();
     for (block, rate) in rates.iter().enumerate() {
         assert!((rate - 0.5 * (block + 1) as f64 / 6.0).abs() < 1e-12, "{rates:?}");
     }
@@ -225,7 +231,8 @@ fn a_dropped_path_leaves_out_whole_images_in_training_alone() {
 
 #[test]
 fn dropout_is_for_training_and_never_in_what_a_probe_sees() {
-    let config = NetworkConfig { architecture: Architecture::Resnet8, classes: 3, dropout: Some(0.5), ..Default::default() };
+    let config =
+        NetworkConfig { architecture: Architecture::Resnet8, classes: 3, dropout: Some(0.5), ..Default::default() };
     let network = config.init::<Train>(&Default::default());
     let features = network.forward_features(images(4, 3, 8));
     let head = || network.forward_head(features.clone());
@@ -267,7 +274,8 @@ fn configs_say_what_is_wrong() {
 #[test]
 fn the_least_image_is_enough() {
     for case in CASES {
-        let size = if case.starts_with("vgg") { Architecture::Vgg11 } else { Architecture::Resnet18 }.minimum_input_size();
+        let size =
+            if case.starts_with("vgg") { Architecture::Vgg11 } else { Architecture::Resnet18 }.minimum_input_size();
         assert_eq!(sized::<Flex>(case, 3, 3).forward(images(1, 3, size)).dims(), [1, 3], "{case}");
     }
 }
