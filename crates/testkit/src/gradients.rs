@@ -48,12 +48,16 @@ struct Collect<B: AutodiffBackend> {
 }
 
 impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<B> {
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.to_string());
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        if !is_enum(container_type) {
+            self.path.push(name.to_string());
+        }
     }
 
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
+    fn exit_module(&mut self, _name: &str, container_type: &str) {
+        if !is_enum(container_type) {
+            self.path.pop();
+        }
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
@@ -69,6 +73,11 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<B> {
             None => self.without.push(path),
         }
     }
+}
+
+/// Whether a module is an enum, the name of whose variant is no part of a path.
+fn is_enum(container_type: &str) -> bool {
+    container_type.starts_with("Enum:")
 }
 
 /// The gradient of `function`, a scalar, at `input`, by central differences of `step`.

@@ -271,7 +271,6 @@ impl Validate for TrainingConfig {
             "nothing says when to stop: set one of `epochs`, `max_steps` or `max_minutes`",
         );
         problems.check(self.epochs != Some(0), "epochs", "must be at least 1");
-        problems.check(self.max_steps != Some(0), "max_steps", "must be at least 1");
         problems.check(positive(self.max_minutes), "max_minutes", "must be above 0");
         problems.check(self.gradient_accumulation_steps > 0, "gradient_accumulation_steps", "must be at least 1");
         problems.check(positive(self.clip_norm), "clip_norm", "must be above 0");

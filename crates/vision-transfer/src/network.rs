@@ -340,7 +340,7 @@ impl Stage {
 
 fn residual_stages(layers: usize, head: &str) -> Vec<Stage> {
     let mut stages = vec![Stage::new("stem", &["conv1".to_string(), "bn1".to_string()])];
-    stages.extend((1..=layers).map(|layer| format!("layer{layer}")).map(|layer| Stage::new(&*layer, &[layer.clone()])));
+    stages.extend((1..=layers).map(|layer| format!("layer{layer}")).map(|layer| Stage::new(layer.clone(), &[layer])));
     stages.push(Stage::new("head", &[head.to_string()]));
     stages
 }
@@ -361,4 +361,32 @@ fn vgg_stages<B: Backend>(network: &Vgg<B>) -> Vec<Stage> {
     stages.push(Stage::new("classifier", &["classifier.0".to_string(), "classifier.3".to_string()]));
     stages.push(Stage::new("head", &["classifier.6".to_string()]));
     stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_number_of_layers() {
+        for architecture in Architecture::ALL {
+            let name = architecture.name().trim_end_matches("_bn");
+            let (layers, batch_norm) = match architecture.family() {
+                Family::ResNet(config) => (2 + config.layers.iter().sum::<usize>() * convolutions(&config), true),
+                Family::CifarResNet(config) => (2 + 6 * config.blocks, true),
+                Family::Vgg(config) => (3 + config.convolutions.iter().sum::<usize>(), config.batch_norm),
+            };
+            assert!(name.ends_with(&layers.to_string()), "{architecture} has {layers} layers");
+            assert_eq!(
+                name.starts_with("resnet") || architecture.name().ends_with("_bn"),
+                batch_norm,
+                "{architecture}"
+            );
+        }
+    }
+
+    /// Of a block.
+    fn convolutions(config: &ResNetConfig) -> usize {
+        if config.block.expansion() == 1 { 2 } else { 3 }
+    }
 }

@@ -6,6 +6,8 @@
 
 mod file;
 mod names;
+mod pickle;
+mod pytorch;
 mod report;
 
 pub use file::read;
