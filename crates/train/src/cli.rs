@@ -221,7 +221,10 @@ impl FromStr for CheckpointRequest {
 
 /// `train eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  train eval --run quickstart --checkpoint last")]
+#[command(
+    after_help = "Examples:\n  train eval --run quickstart --checkpoint last\n  train eval --run quickstart --set data.source=other.txt\n      \
+                  On other data, which leaves the run's report as it is."
+)]
 pub struct EvalArgs {
     /// The trained model.
     #[command(flatten)]

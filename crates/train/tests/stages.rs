@@ -96,6 +96,8 @@ fn stages_are_trained_once_and_then_the_run_itself() {
     // To go on with a run is no matter of its stages.
     let printed = train(folder, &["--config", "main.toml", "--seed", "7", "--resume", "--max-steps", "8"]);
     assert!(printed.contains("going on at step 6") && !printed.contains("stage "), "{printed}");
+    let config = read(folder, "runs/main/config.toml");
+    assert!(config.contains(&format!("{:?}", folder.join("more/plain.toml"))), "a path that holds anywhere: {config}");
     let message = refused(folder, &["--config", "main.toml", "--seed", "7"]);
     assert!(message.contains("runs/main exists already"), "{message}");
 }
