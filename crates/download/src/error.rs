@@ -31,7 +31,7 @@ pub enum DownloadError {
     /// The file is not the one that was published.
     #[error(
         "{url} is not what it should be: its checksum is {found}, expected {expected}\n  \
-         a proxy that answers with a page of its own does that; {}",
+         a proxy that answers with a page of its own does that\n  {}",
         elsewhere(target)
     )]
     Checksum {
@@ -84,5 +84,5 @@ impl DownloadError {
 }
 
 fn elsewhere(target: &Path) -> String {
-    format!("or download it elsewhere and put it at {}", target.display())
+    format!("download it elsewhere and put it at {}", target.display())
 }

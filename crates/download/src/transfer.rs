@@ -77,7 +77,7 @@ impl Transfer<'_> {
         if have > 0 {
             request = request.header(header::RANGE, format!("bytes={have}-"));
         }
-        let response = request.call().map_err(|error| Broken::Off(self.in_words(&error)))?;
+        let response = request.call().map_err(|error| Broken::Off(in_words(&error)))?;
         match response.status() {
             StatusCode::OK => self.receive(response, 0, progress),
             StatusCode::PARTIAL_CONTENT if continues_at(response.headers(), have) => {
@@ -128,15 +128,6 @@ impl Transfer<'_> {
         file.sync_all().map_err(disk)
     }
 
-    fn in_words(&self, error: &ureq::Error) -> String {
-        match error {
-            ureq::Error::HostNotFound => "the host is not found; is there a network?".into(),
-            ureq::Error::ConnectionFailed => "no connection; is there a network?".into(),
-            ureq::Error::Io(error) => error.to_string(),
-            other => other.to_string(),
-        }
-    }
-
     fn unreachable(&self, reason: String) -> DownloadError {
         DownloadError::Unreachable { url: self.url.into(), reason, target: self.target.to_path_buf() }
     }
@@ -159,6 +150,15 @@ fn agent(url: &str) -> &'static Agent {
         DIRECT.get_or_init(|| config().proxy(None).build().into())
     } else {
         THROUGH_PROXY.get_or_init(|| config().build().into())
+    }
+}
+
+fn in_words(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => "the host is not found; is there a network?".into(),
+        ureq::Error::ConnectionFailed => "no connection; is there a network?".into(),
+        ureq::Error::Io(error) => format!("{error}; is there a network?"),
+        other => other.to_string(),
     }
 }
 

@@ -47,10 +47,12 @@ pub(crate) fn compared_with(run: &Run) -> Markup {
     let curves = curves::of_runs(&runs);
     html! {
         h2 { "Compared with " (names.join(", ")) }
-        (card(&Section::new("Results", Body::Table(results(&runs)))))
-        @if !curves.is_empty() { (curve_grid(&curves)) }
-        @if let Some(settings) = differing_settings(&runs) {
-            (card(&Section::new("Settings that differ", Body::Table(settings))))
+        div class="stack" {
+            (card(&Section::new("Results", Body::Table(results(&runs)))))
+            @if !curves.is_empty() { (curve_grid(&curves)) }
+            @if let Some(settings) = differing_settings(&runs) {
+                (card(&Section::new("Settings that differ", Body::Table(settings))))
+            }
         }
     }
 }

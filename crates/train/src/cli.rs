@@ -128,13 +128,12 @@ impl TrainArgs {
     /// `--set` in the order given, then the other flags that stand for a key of the config.
     pub fn overrides(&self) -> Vec<Override> {
         let number = |flag: &str, key: &str, value: Option<u64>| value.map(|value| Override::flag(flag, key, value));
-        let flags = [
-            self.name.as_ref().map(|name| Override::text_flag("--name", "name", name)),
-            number("--max-steps", "training.max_steps", self.max_steps),
-            number("--overfit-batches", "training.overfit_batches", self.overfit_batches),
-        ];
-        let flags = flags.into_iter().flatten().chain(self.overrides_of_all_stages());
-        self.set.iter().cloned().chain(flags).collect()
+        let mut overrides = self.set.clone();
+        overrides.extend(self.name.as_ref().map(|name| Override::text_flag("--name", "name", name)));
+        overrides.extend(self.overrides_of_all_stages());
+        overrides.extend(number("--max-steps", "training.max_steps", self.max_steps));
+        overrides.extend(number("--overfit-batches", "training.overfit_batches", self.overfit_batches));
+        overrides
     }
 
     /// The flags that hold for the stages of a config as well.
@@ -221,7 +220,10 @@ impl FromStr for CheckpointRequest {
 
 /// `train eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  train eval --run quickstart --checkpoint last")]
+#[command(
+    after_help = "Examples:\n  train eval --run quickstart --checkpoint last\n  train eval --run quickstart --set data.source=other.txt\n      \
+                  On other data, which leaves the run's report as it is."
+)]
 pub struct EvalArgs {
     /// The trained model.
     #[command(flatten)]

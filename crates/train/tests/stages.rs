@@ -96,6 +96,8 @@ fn stages_are_trained_once_and_then_the_run_itself() {
     // To go on with a run is no matter of its stages.
     let printed = train(folder, &["--config", "main.toml", "--seed", "7", "--resume", "--max-steps", "8"]);
     assert!(printed.contains("going on at step 6") && !printed.contains("stage "), "{printed}");
+    let config = read(folder, "runs/main/config.toml");
+    assert!(config.contains(&format!("{:?}", folder.join("more/plain.toml"))), "a path that holds anywhere: {config}");
     let message = refused(folder, &["--config", "main.toml", "--seed", "7"]);
     assert!(message.contains("runs/main exists already"), "{message}");
 }
@@ -152,7 +154,7 @@ fn mistakes_in_a_stage_name_it_and_nothing_is_trained() {
     let message = refuse("name = \"early\"\nset = { \"data.sorce\" = \"x\" }");
     assert!(message.contains("stage \"early\"") && message.contains("unknown key `data.sorce`"), "{message}");
     assert!(message.contains("did you mean `data.source`?"), "{message}");
-    let message = refuse("name = \"early\"\nset = { \"training.max_steps\" = 0 }");
+    let message = refuse("name = \"early\"\nset = { \"training.keep_last\" = 0 }");
     assert!(message.contains("stage \"early\"") && message.contains("at least 1"), "{message}");
     let message = refuse("name = \"early\"\nset = { data = { source = \"x\" } }");
     assert!(message.contains("`stages[0].set.data`") && message.contains("in quotes"), "{message}");

@@ -56,7 +56,7 @@ impl Main<'_> {
     fn stage(&self, stage: &Stage, jobs: &Jobs) -> Result<Staged, Failure> {
         let mut overrides = stage.overrides();
         let source = match &stage.config {
-            Some(path) => ConfigSource::file(&self.whole(path))?,
+            Some(path) => ConfigSource::file(&whole(path, self.args))?,
             None => {
                 overrides.push(Override::flag("stages", "stages", "[]"));
                 self.plan.source.clone()
@@ -91,25 +91,26 @@ impl Main<'_> {
         };
         Ok(Staged { name: stage.name.clone(), job, state })
     }
+}
 
-    /// The stages as the config in the run folder must have them to find the same ones: with whole paths, and the seed of the
-    /// command line.
-    pub fn resolved_stages(&self) -> Override {
-        let mut stages = self.outline.stages.clone();
-        for stage in &mut stages {
-            stage.config = stage.config.as_ref().map(|path| self.whole(path));
-            if let Some(seed) = self.args.seed {
-                stage.set.insert("training.seed".into(), seed.into());
-            }
+/// The stages as the config in the run folder must have them to find the same ones: with whole paths, and the seed of the command
+/// line.
+pub fn resolved(stages: &[Stage], args: &TrainArgs) -> Override {
+    let mut stages = stages.to_vec();
+    for stage in &mut stages {
+        stage.config = stage.config.as_ref().map(|path| whole(path, args));
+        if let Some(seed) = args.seed {
+            stage.set.insert("training.seed".into(), seed.into());
         }
-        Override::flag("stages", "stages", stage::list_in_toml(&stages))
     }
+    Override::flag("stages", "stages", stage::list_in_toml(&stages))
+}
 
-    fn whole(&self, path: &Path) -> PathBuf {
-        let beside = self.args.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        let path = beside.join(path);
-        std::path::absolute(&path).unwrap_or(path)
-    }
+/// A path beside the config file.
+fn whole(path: &Path, args: &TrainArgs) -> PathBuf {
+    let beside = args.config.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+    let path = beside.join(path);
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 impl Staged {

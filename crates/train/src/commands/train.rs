@@ -21,7 +21,7 @@ use training_loop::{
 
 use super::{
     runs::{self, Located},
-    stages::{Main, Staged},
+    stages::{self, Main, Staged},
 };
 use crate::{
     backend::{self, BackendChoice, WithBackend},
@@ -66,9 +66,12 @@ pub fn run(jobs: &Jobs, args: &TrainArgs, _out: &mut dyn Write) -> Result<(), Fa
     let outline = job.outline(&plan.source, &plan.overrides)?;
     let scratch = Scratch::new(args.fast_dev_run, &outline.runs);
     plan.scratch = scratch.as_ref().map(|scratch| scratch.0.clone());
-    // A run that is there to go on with has its stages behind it.
-    if plan.resume.is_none() && !outline.stages.is_empty() {
-        plan.after_stages(jobs, args, &outline)?;
+    if !outline.stages.is_empty() {
+        // A run that is there to go on with has its stages behind it.
+        if plan.resume.is_none() {
+            plan.after_stages(jobs, args, &outline)?;
+        }
+        plan.overrides.push(stages::resolved(&outline.stages, args));
     }
     job.train(args, &plan)
 }
@@ -108,9 +111,7 @@ impl Plan {
         let runs = self.scratch.as_deref().unwrap_or(&outline.runs);
         RunFolder::check_free(&runs.join(name))?;
         let main = Main { args, plan: self, outline, runs };
-        let (stages, resolved) = (main.stages(jobs)?, main.resolved_stages());
-        train_stages(&stages, args, name)?;
-        self.overrides.push(resolved);
+        train_stages(&main.stages(jobs)?, args, name)?;
         let compared = outline.stages.iter().filter(|stage| stage.compare).map(|stage| stage.name.clone());
         self.role = Role::AfterStages(compared.collect());
         Ok(())

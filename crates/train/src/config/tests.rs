@@ -397,9 +397,9 @@ fn a_wrong_override_names_the_flag() {
 #[test]
 fn the_last_override_counts_and_a_flag_is_named_as_typed() {
     assert_eq!(read(MINIMAL, &["data.seq_len=3", "data.seq_len=4"]).unwrap().config.data.seq_len, 4);
-    let flags = [Override::flag("--max-steps", "training.max_steps", 0), Override::text_flag("--name", "nam", "7")];
+    let flags = [Override::flag("--overfit-batches", "training.overfit_batches", 0), Override::text_flag("--name", "nam", "7")];
     let error = load::<Sample>(&ConfigSource::text("x.toml", MINIMAL), &flags[..1]).unwrap_err();
-    assert_eq!(error.to_string(), "--max-steps 0: `training.max_steps`: must be at least 1");
+    assert_eq!(error.to_string(), "--overfit-batches 0: `training.overfit_batches`: must be at least 1");
     let error = load::<Sample>(&ConfigSource::text("x.toml", MINIMAL), &flags[1..]).unwrap_err();
     assert_eq!(error.to_string(), "--name 7: unknown key `nam`");
 }
@@ -449,7 +449,7 @@ fn the_resolved_config_shows_every_key() {
     assert!(text.contains("\n[data.tokenizer]\nkind = \"char\"\n"), "{text}");
     let text = loaded.annotated_toml();
     assert!(text.contains("\n# How long to train.\n[training]\n"), "{text}");
-    assert!(text.contains("\n\n# Stop after this many optimiser steps.\nmax_steps = 10\n"), "{text}");
+    assert!(text.contains("\n\n# Stop after this many optimiser steps. 0: only score what the run starts from, and keep it as a checkpoint.\nmax_steps = 10\n"), "{text}");
     assert!(text.contains("# One token a character. One of \"char\", \"bpe\", \"file\".\nkind = \"char\"\n"), "{text}");
     assert!(text.contains("\n# How the learning rate changes. Every kind"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 102), "{text}");

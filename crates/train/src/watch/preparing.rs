@@ -124,7 +124,7 @@ fn bar_of(activity: &Activity<'_>) -> ProgressBar {
     };
     let bar = match activity.total {
         Some(total) => {
-            ProgressBar::new(total).with_style(style(&format!("{{msg}} {{bar:40}} {counted}  {{eta}} left")))
+            ProgressBar::new(total).with_style(style(&format!("{{msg}} {{wide_bar}} {counted}  {{eta}} left")))
         }
         None => ProgressBar::new_spinner().with_style(spinner(activity.unit)),
     };
