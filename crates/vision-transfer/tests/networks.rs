@@ -221,7 +221,7 @@ fn a_dropped_path_leaves_out_whole_images_in_training_alone() {
     let difference = (block.forward(features.clone()) - features.clone()).abs();
     let moved: Vec<f32> = difference.reshape([64, -1]).max_dim(1).into_data().iter::<f32>().collect();
     let left_out = moved.iter().filter(|moved| **moved == 0.0).count();
-    // Of 64 images half are expected; fewer than 10 or more than 54 happen once in 10⁸ times.
+    // Of 64 images half are expected; fewer than 10 or more than 54 happen once in 3·10⁸ times.
     assert!((10..=54).contains(&left_out), "{left_out} of 64");
     // Two draws would differ.
     let evaluated = network.valid();
