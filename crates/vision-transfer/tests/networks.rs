@@ -13,7 +13,7 @@ use burn::{
 };
 use layers::loss::{CrossEntropy, cross_entropy};
 use serde::Deserialize;
-use support::{CASES, FIXTURES, sized};
+use support::{CASES, FIXTURES, fixture, network, sized};
 use testkit::{assert_close, every_parameter_has_gradient};
 use vision_transfer::{
     cifar_resnet::CifarResNetConfig,
@@ -150,30 +150,26 @@ fn images_may_be_grey_or_have_more_channels() {
     }
 }
 
-fn loss_on(network: &Network<Train>, pixels: &Tensor<Train, 4>) -> Tensor<Train, 1> {
-    let labels = Tensor::<Train, 1, Int>::from_ints([0, 1, 2, 0], &Default::default());
-    cross_entropy(network.forward(pixels.clone()), labels, &CrossEntropy::default())
-}
-
+/// From the weights of the fixture, so that it always goes the same way, and slowly: at a rate of 1e-2 the small VGGs lose their rectifiers
+/// and stay where they are, to the same loss in PyTorch (0.4783 for that with batch normalisation).
 #[test]
 fn every_family_memorises_a_batch() {
+    let device = Default::default();
+    let fixture = fixture();
     for case in CASES {
-        let mut network = sized::<Train>(case, 3, 3);
-        // torchvision starts a VGG's classifier so small that a network of this size would take long to move.
-        if let Network::Vgg(vgg) = &mut network {
-            let wider = |weight: burn::module::Param<Tensor<Train, 2>>| weight.map(|weight| (weight * 30.0).detach());
-            vgg.classifier.0.weight = wider(vgg.classifier.0.weight.clone());
-            vgg.classifier.3.weight = wider(vgg.classifier.3.weight.clone());
-        }
-        let pixels = images(4, 3, 40)
-            + Tensor::<Train, 4>::from_data([[[[0.0]]], [[[0.7]]], [[[-0.7]]], [[[1.4]]]], &Default::default());
+        let mut network = network::<Train>(case, &fixture);
+        let images: Tensor<Train, 4> = fixture.float(&format!("{case}.images"), &device);
+        let labels: Tensor<Train, 1, Int> = fixture.int(&format!("{case}.labels"), &device);
+        let loss = |network: &Network<Train>| {
+            cross_entropy(network.forward(images.clone()), labels.clone(), &CrossEntropy::default())
+        };
         let mut adam = AdamConfig::new().init();
-        let first = loss_on(&network, &pixels).into_scalar();
-        for _ in 0..300 {
-            let gradients = GradientsParams::from_grads(loss_on(&network, &pixels).backward(), &network);
-            network = adam.step(1e-2, network, gradients);
+        let first = loss(&network).into_scalar();
+        for _ in 0..1000 {
+            let gradients = GradientsParams::from_grads(loss(&network).backward(), &network);
+            network = adam.step(1e-3, network, gradients);
         }
-        let last = loss_on(&network, &pixels).into_scalar();
+        let last = loss(&network).into_scalar();
         assert!(last < 0.1, "{case}: from {first} to {last}");
     }
 }
@@ -221,7 +217,7 @@ fn a_dropped_path_leaves_out_whole_images_in_training_alone() {
     let difference = (block.forward(features.clone()) - features.clone()).abs();
     let moved: Vec<f32> = difference.reshape([64, -1]).max_dim(1).into_data().iter::<f32>().collect();
     let left_out = moved.iter().filter(|moved| **moved == 0.0).count();
-    // Of 64 images half are expected; fewer than 10 or more than 54 happen once in 10⁸ times.
+    // Of 64 images half are expected; fewer than 10 or more than 54 happen once in 3·10⁸ times.
     assert!((10..=54).contains(&left_out), "{left_out} of 64");
     // Two draws would differ.
     let evaluated = network.valid();
