@@ -110,6 +110,8 @@ fn differing_settings(runs: &[&Run]) -> Option<Table> {
     let keys: BTreeSet<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
     let rows: Vec<Vec<String>> = keys
         .into_iter()
+        // The name heads the column, and runs that came before are no setting of this one.
+        .filter(|key| !["name", "stages"].contains(&key.as_str()))
         .filter(|key| settings.iter().any(|of_run| of_run.get(*key) != settings[0].get(*key)))
         .map(|key| {
             let values = settings.iter().map(|of_run| of_run.get(key).cloned().unwrap_or_else(|| "–".into()));
