@@ -15,6 +15,7 @@ pub mod config;
 pub mod experiment;
 mod failure;
 pub mod jobs;
+mod memory;
 pub mod stage;
 mod watch;
 
@@ -34,6 +35,7 @@ pub use crate::{
 
 /// Reads the command line, does what it says with these jobs, and tells a failure to a person.
 pub fn main(jobs: &Jobs) -> ExitCode {
+    memory::keep_freed();
     let cli = Cli::parse();
     panic::set_hook(Box::new(|info| {
         // A broken standard error is no reason for a second panic.

@@ -42,7 +42,7 @@ pub struct ImageConfig {
     pub batch_size: usize,
     /// The part of each class's training pictures that is kept for validation, where the source keeps none; 0: no validation.
     pub validation_fraction: f64,
-    /// The part of each class that is kept for a test at the very end, where the source keeps none.
+    /// The part of each class that is kept for a test at the very end, where the source has no parts of its own.
     pub test_fraction: f64,
     /// Which pictures fall into which part. The run's own seed plays no part in it, so that runs can be compared.
     pub split_seed: u64,

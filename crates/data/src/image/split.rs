@@ -17,8 +17,9 @@ pub(super) fn parts(config: &ImageConfig, pictures: &Pictures) -> Result<Parts, 
     };
     parts.train.sort_unstable();
     let fraction = |missing: bool, fraction: f64| if missing { fraction } else { 0.0 };
+    let has_parts = !parts.validation.is_empty() || !parts.test.is_empty();
     let validation = fraction(parts.validation.is_empty(), config.validation_fraction);
-    let test = fraction(parts.test.is_empty(), config.test_fraction);
+    let test = fraction(!has_parts, config.test_fraction);
     if validation > 0.0 || test > 0.0 {
         let named: Vec<(&str, usize)> =
             parts.train.iter().map(|place| (pictures.name(*place), first_class(pictures, *place))).collect();
