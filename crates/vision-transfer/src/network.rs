@@ -149,6 +149,15 @@ impl Architecture {
         }
     }
 
+    /// The probability with which features are dropped in training, unless a config says otherwise.
+    pub fn default_dropout(self) -> f64 {
+        match self.family() {
+            Family::ResNet(config) => config.dropout,
+            Family::CifarResNet(config) => config.dropout,
+            Family::Vgg(config) => config.dropout,
+        }
+    }
+
     fn family(self) -> Family {
         match self {
             Self::Resnet18 => Family::ResNet(ResNetConfig::resnet18()),

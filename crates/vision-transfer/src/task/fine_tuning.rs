@@ -43,7 +43,8 @@ pub struct FineTuning {
     /// Usual: 0.01 to 0.1.
     pub l2_sp: f64,
     /// Trains nothing but the last layer, on features that are computed once: by far the fastest. Pictures are then seen as an
-    /// evaluation sees them, or in `feature_views` random views.
+    /// evaluation sees them, or in `feature_views` random views. (With `freeze = ["trunk"]`, features are computed once too where
+    /// neither augmentation nor dropout changes them.)
     pub linear_probe: bool,
     /// Random views of each training picture whose features a linear probe learns from, where `[data.augment]` changes pictures.
     /// 0: the one that an evaluation sees.

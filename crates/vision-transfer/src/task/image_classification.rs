@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::{
-    module::Module,
     tensor::{
         Tensor,
         activation::softmax,
@@ -11,7 +10,7 @@ use burn::{
     },
 };
 use classification::{MultiLabelPredictions, Predictions};
-use data::image::{Image, ImageArtefact, ImageConfig, ImageData, Labels};
+use data::image::{Image, ImageArtefact, ImageConfig, ImageData, Labels, augment::AugmentConfig};
 use report::Section;
 use training_loop::{
     data_block,
@@ -84,7 +83,9 @@ impl Job for ImageClassificationJob {
         let stages = network.stages();
         let policy = &blocks.task.fine_tuning;
         let groups = policy.groups(&stages)?;
-        let keeps_features = policy.linear_probe && policy.trunk_stays_frozen(&stages)?;
+        // Where nothing about a picture changes from epoch to epoch, neither do its features.
+        let unchanging = config.augment == AugmentConfig::default() && !blocks.model.drops();
+        let keeps_features = policy.trunk_stays_frozen(&stages)? && (policy.linear_probe || unchanging);
         let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), images.artefact().to_json().into_bytes())]);
         let task = ImageClassificationTask {
             loss: Loss::new(&blocks.task, &images)?,
@@ -99,8 +100,7 @@ impl Job for ImageClassificationJob {
             is_test: false,
         };
         let splits = task.parts.splits(keeps_features);
-        let mut facts = task.images.facts.lines();
-        facts.push(("parameters".to_string(), network.num_params().to_string()));
+        let facts = task.images.facts.lines();
         Ok(Assembled { task, model: network, splits, artefacts, facts })
     }
 
@@ -259,15 +259,17 @@ impl<B: AutodiffBackend> ImageClassificationTask<B> {
         device: &B::Device,
         progress: &dyn Preparation,
     ) -> Result<(), TaskError> {
-        let (false, Some(batches)) = (self.kept.contains_key(&part), self.parts.of(part)) else { return Ok(()) };
-        let (what, views) = match part {
-            Part::Train => ("features of the training pictures", self.options.fine_tuning.feature_views.max(1)),
-            Part::Validation => ("features of the validation pictures", 1),
+        let (what, batches, views) = match (part, self.options.fine_tuning.feature_views) {
+            (Part::Train, 0) => ("features of the training part", self.images.plain_train_batches(), 1),
+            (Part::Train, views) => ("features of the training part", Some(self.parts.train.clone()), views),
+            (Part::Validation, _) => ("features of the validation part", self.parts.validation.clone(), 1),
         };
+        let (false, Some(batches)) = (self.kept.contains_key(&part), batches) else { return Ok(()) };
         let pictures = views * batches.num_items();
-        let mut done = |done| progress.progress(&Activity::items(what, "pictures", done, pictures));
-        let features = Features::compute(network, batches, views, device, &mut done)?;
+        let mut done = |done| progress.progress(&Activity::items(what, "images", done, pictures));
+        let features = Features::compute(network, &batches, views, device, &mut done)?;
         self.kept.insert(part, features);
+        progress.note(&format!("{what}: {} numbers for each of {pictures} images, kept", network.num_features()));
         Ok(())
     }
 

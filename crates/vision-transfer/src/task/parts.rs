@@ -52,14 +52,6 @@ impl Parts {
             test: self.test.as_ref().map(pictures),
         }
     }
-
-    /// The batches of a part; none where there is no such part.
-    pub fn of(&self, part: Part) -> Option<&ImageBatches> {
-        match part {
-            Part::Train => Some(&self.train),
-            Part::Validation => self.validation.as_ref(),
-        }
-    }
 }
 
 fn pictures(source: &ImageBatches) -> Batches<Batch> {

@@ -85,6 +85,11 @@ impl ImageModelConfig {
         }
     }
 
+    /// Whether anything is dropped at random in training.
+    pub(super) fn drops(&self) -> bool {
+        self.drop_path > 0.0 || self.dropout.unwrap_or(self.architecture.default_dropout()) > 0.0
+    }
+
     /// Where the weights come from. Nothing is read or downloaded yet.
     ///
     /// # Errors
