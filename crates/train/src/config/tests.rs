@@ -397,7 +397,8 @@ fn a_wrong_override_names_the_flag() {
 #[test]
 fn the_last_override_counts_and_a_flag_is_named_as_typed() {
     assert_eq!(read(MINIMAL, &["data.seq_len=3", "data.seq_len=4"]).unwrap().config.data.seq_len, 4);
-    let flags = [Override::flag("--overfit-batches", "training.overfit_batches", 0), Override::text_flag("--name", "nam", "7")];
+    let flags =
+        [Override::flag("--overfit-batches", "training.overfit_batches", 0), Override::text_flag("--name", "nam", "7")];
     let error = load::<Sample>(&ConfigSource::text("x.toml", MINIMAL), &flags[..1]).unwrap_err();
     assert_eq!(error.to_string(), "--overfit-batches 0: `training.overfit_batches`: must be at least 1");
     let error = load::<Sample>(&ConfigSource::text("x.toml", MINIMAL), &flags[1..]).unwrap_err();
