@@ -17,22 +17,31 @@ pub struct Image {
 }
 
 impl Image {
-    /// Decodes a file of any of the common formats. It is turned as its EXIF data say, transparency is dropped, and 16 bits
-    /// become 8.
+    /// Decodes a file of any of the common formats. It is turned as its EXIF data say, transparency is dropped, 16 bits
+    /// become 8, and colour becomes grey as in [`with_channels`](Self::with_channels).
     ///
     /// # Errors
     /// [`DataError::BadImage`] with `path`, which is only for the message.
     pub fn decode(bytes: &[u8], channels: usize, path: &Path) -> Result<Self, DataError> {
-        let decoded = decoded(bytes).map_err(|error| DataError::BadImage {
+        let bad = |reason: String| DataError::BadImage {
             path: path.to_owned(),
             message: format!(
-                "not a picture that can be read ({error}). Replace or remove it, or set `on_error = \"skip\"`; png, jpeg, webp, bmp \
+                "not a picture that can be read ({reason}). Replace or remove it, or set `on_error = \"skip\"`; png, jpeg, webp, bmp \
                  and gif are read"
             ),
-        })?;
+        };
+        // Some of the decoders' reasons have a line break at their end.
+        let decoded = decoded(bytes).map_err(|error| bad(error.to_string().trim_end().to_owned()))?;
+        if is_cut_jpeg(bytes) {
+            return Err(bad("it is cut off: a JPEG file without its end".to_owned()));
+        }
         let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-        let pixels = if channels == 1 { decoded.into_luma8().into_raw() } else { decoded.into_rgb8().into_raw() };
-        Ok(Self { width, height, channels, pixels })
+        // The decoders' own grey weighs the colours otherwise (ITU-R 709).
+        let (read, pixels) = match channels == 1 && !decoded.color().has_color() {
+            true => (1, decoded.into_luma8().into_raw()),
+            false => (3, decoded.into_rgb8().into_raw()),
+        };
+        Ok(Self { width, height, channels: read, pixels }.with_channels(channels))
     }
 
     /// Reads and decodes a file, as [`decode`](Self::decode) does.
@@ -67,6 +76,26 @@ fn decoded(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
     Ok(image)
+}
+
+/// Whether a JPEG file lacks its end: the decoder puts grey for the pixels that are not there.
+fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    let ends = |pixels: &[u8]| pixels.windows(2).rev().any(|marker| marker == [0xFF, 0xD9]);
+    pixels_of_jpeg(bytes).is_some_and(|pixels| !ends(pixels))
+}
+
+/// What follows the tables and thumbnails of a JPEG file; none where it is no such file.
+fn pixels_of_jpeg(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(&[0xFF, 0xD8])?;
+    loop {
+        match rest {
+            [0xFF, 0xDA, pixels @ ..] => return Some(pixels),
+            // A marker may stand behind any number of these.
+            [0xFF, 0xFF, ..] => rest = &rest[1..],
+            [0xFF, _, high, low, ..] => rest = rest.get(2 + usize::from(u16::from_be_bytes([*high, *low]))..)?,
+            _ => return None,
+        }
+    }
 }
 
 /// A picture as a PNG file.

@@ -44,6 +44,12 @@ fn part_of(name: &str) -> Option<(Part, usize)> {
 pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Cifar>, DataError> {
     let batches: Vec<_> = files.iter().filter_map(|file| Some((file, part_of(&file.0)?))).collect();
     let Some((_, (_, label_bytes))) = batches.first() else { return Ok(None) };
+    if let Some(((name, _), _)) = batches.iter().find(|(_, (_, other))| other != label_bytes) {
+        let message = "lies beside files of the other of CIFAR-10 and CIFAR-100; keep each in a folder of its own";
+        return Err(DataError::BadImage { path: root.join(name), message: message.to_owned() });
+    }
+    // Where there is one part only, it is split.
+    let only_test = batches.iter().all(|(_, (part, _))| *part == Part::Test);
     let classes = match (files.iter().find(|(name, _)| is_names(name)), label_bytes) {
         (Some((_, content)), _) => {
             let text = String::from_utf8_lossy(&bytes(content)?).into_owned();
@@ -71,7 +77,8 @@ pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Ci
             };
             let image = interleaved(&record[label_bytes..]);
             let name = format!("{}/{number}", name.trim_end_matches(".bin"));
-            pictures.push(Found { name, labels: vec![class.clone()], part: Some(part), pixels: Pixels::Raw(image) });
+            let part = (!only_test).then_some(part);
+            pictures.push(Found { name, labels: vec![class.clone()], part, pixels: Pixels::Raw(image) });
         }
     }
     Ok(Some(Cifar { pictures, classes }))

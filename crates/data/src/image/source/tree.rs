@@ -3,6 +3,7 @@
 use super::{Found, Part, Pixels};
 use crate::DataError;
 use crate::gather::{Content, shared_folders};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The extensions of pictures; others are passed over.
@@ -18,30 +19,49 @@ pub(super) fn is_picture(name: &str) -> bool {
 /// Tells class and part of pictures by their paths below `root`: `class/…` or `part/class/…`. Folders that hold everything
 /// say nothing.
 pub(super) fn named(root: &Path, files: Vec<(String, Content)>) -> Result<Vec<Found>, DataError> {
-    let shared = shared_folders(files.iter().map(|(name, _)| name.as_str()));
+    let names = || files.iter().map(|(name, _)| name.as_str());
     // The last shared folder may be the only class, or the only part of all.
-    let folders = |name: &str| name.split('/').map(str::to_owned).rev().skip(1).collect::<Vec<_>>();
-    let below = |name: &str, shared: usize| {
-        let mut folders = folders(name);
-        folders.reverse();
-        folders.split_off(shared)
-    };
-    let shallowest = files.iter().map(|(name, _)| below(name, 0).len()).min().unwrap_or(0);
-    let shared = shared.min(shallowest.saturating_sub(1));
-    let parts = |name: &str| below(name, shared).first().and_then(|first| Part::named(first));
-    // Folders are parts only where all of them are, with classes below.
-    let has_parts = files.iter().all(|(name, _)| parts(name).is_some() && below(name, shared).len() >= 2);
+    let shallowest = names().map(|name| folders(name).len()).min().unwrap_or(0);
+    let shared = shared_folders(names()).min(shallowest.saturating_sub(1));
+    let has_parts = has_parts(names().map(|name| folders(name).split_off(shared)));
     let found = |(name, content): (String, Content)| {
-        let part = parts(&name).filter(|_| has_parts);
-        let folders = below(&name, shared);
-        let Some(class) = folders.get(usize::from(has_parts)).cloned() else {
-            let message = "lies in no folder of a class; one sub-folder per class is expected (`cats/1.jpg`, `dogs/7.jpg`), or \
-                           `train`, `val` and `test` with such folders in them";
-            return Err(DataError::BadImage { path: root.join(&name), message: message.to_owned() });
+        let bad = |message: &str| DataError::BadImage { path: root.join(&name), message: message.to_owned() };
+        let folders = folders(&name).split_off(shared);
+        let part = match folders.first().filter(|_| has_parts) {
+            Some(folder) => Some(Part::named(folder).ok_or_else(|| {
+                bad("lies outside of the folders `train`, `val` and `test` beside it; move it into one of them, or away")
+            })?),
+            None => None,
         };
-        Ok(Found { labels: vec![class], part, name, pixels: Pixels::Encoded(content) })
+        let class = folders.get(usize::from(has_parts)).ok_or_else(|| {
+            bad(
+                "lies in no folder of a class; one sub-folder per class is expected (`cats/1.jpg`, `dogs/7.jpg`), or `train`, \
+                 `val` and `test` with such folders in them",
+            )
+        })?;
+        Ok(Found { labels: vec![(*class).to_owned()], part, pixels: Pixels::Encoded(content), name: name.clone() })
     };
     files.into_iter().map(found).collect()
+}
+
+/// Whether the first folders are parts rather than classes: where two are called so, and all are or that for training has
+/// folders of classes.
+fn has_parts<'a>(folders: impl Iterator<Item = Vec<&'a str>>) -> bool {
+    let (mut first, mut train_has_classes) = (BTreeSet::new(), true);
+    for folders in folders {
+        let part = folders.first().and_then(|folder| Part::named(folder));
+        first.insert((folders.first().copied(), part.is_some()));
+        train_has_classes &= part != Some(Part::Train) || folders.len() >= 2;
+    }
+    let parts = first.iter().filter(|(_, is_part)| *is_part).count();
+    parts >= 2 && (parts == first.len() || train_has_classes)
+}
+
+/// The folders of a path.
+fn folders(name: &str) -> Vec<&str> {
+    let mut folders: Vec<&str> = name.split('/').collect();
+    folders.pop();
+    folders
 }
 
 #[cfg(test)]
@@ -72,6 +92,21 @@ mod tests {
     fn a_picture_outside_of_the_classes_is_named() {
         let error = read(&["cats/1.jpg", "2.jpg"]).unwrap_err();
         assert!(error.starts_with("root/2.jpg: lies in no folder of a class"), "{error}");
+    }
+
+    #[test]
+    fn parts_are_never_taken_for_classes() {
+        // A test without classes.
+        let error = read(&["train/a/1.jpg", "train/b/2.jpg", "test/3.jpg"]).unwrap_err();
+        assert!(error.starts_with("root/test/3.jpg: lies in no folder of a class"), "{error}");
+        // No classes at all.
+        let error = read(&["test/1.jpg", "train/2.jpg"]).unwrap_err();
+        assert!(error.starts_with("root/test/1.jpg: lies in no folder of a class"), "{error}");
+        // Something beside them.
+        for other in ["samples/1.jpg", "samples/a/1.jpg"] {
+            let error = read(&["train/a/1.jpg", "val/a/1.jpg", other]).unwrap_err();
+            assert!(error.starts_with(&format!("root/{other}: lies outside of the folders `train`")), "{error}");
+        }
     }
 
     #[test]
