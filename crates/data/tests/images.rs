@@ -198,6 +198,41 @@ fn a_picture_may_have_several_labels_or_none() {
     assert_says(&refusal(&ImageConfig { multi_label: true, ..of(folder.path()) }), &["several labels", "multi_label"]);
 }
 
+#[test]
+fn labels_may_be_columns_of_0_and_1() {
+    let folder = tempfile::tempdir().unwrap();
+    write_classes(folder.path(), &["p"], 4);
+    let table = folder.path().join("labels.csv");
+    let rows = "p/000.png,train,1,0\np/001.png,train,1.0,1\np/002.png,train,0, 1\np/003.png,test,0,0\n";
+    fs::write(&table, format!("path,part,round,red\n{rows}")).unwrap();
+    let config = ImageConfig {
+        multi_label: true,
+        label_columns: vec!["round".into(), "red".into()],
+        split_column: Some("part".into()),
+        validation_fraction: 0.0,
+        ..of(&table)
+    };
+    let data = load(&config);
+    assert_eq!((data.classes.clone(), sizes(&data)), (vec!["round".into(), "red".into()], [3, 0, 1]));
+    let there = vec![1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+    assert_eq!(data.labels(&[0, 1, 2, 3]), Labels::Multi { there, classes: 2 });
+    let missing = ImageConfig { label_columns: vec!["round".into(), "green".into()], ..config.clone() };
+    assert_says(&refusal(&missing), &["no column `green`", "`label_columns`"]);
+    assert_says(&refusal(&ImageConfig { multi_label: false, ..config.clone() }), &["`label_columns`", "multi_label"]);
+    fs::write(&table, "path,part,round,red\np/000.png,train,yes,0\n").unwrap();
+    assert_says(&refusal(&config), &["labels.csv, line 2", "`round` holds `yes`", "0 or 1"]);
+}
+
+#[test]
+fn a_column_of_numbers_is_no_column_of_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    write_classes(folder.path(), &["p"], 5);
+    let rows: String = (0..5).map(|number| format!("p/{number:03}.png,{number},a\n")).collect();
+    let table = folder.path().join("list.csv");
+    fs::write(&table, format!("path,label,kind\n{rows}")).unwrap();
+    assert_says(&refusal(&of(&table)), &["list.csv", "`label` has 5 different values in 5 rows", "`kind`"]);
+}
+
 /// A file of CIFAR-10's binary version: the label, then the planes.
 fn cifar_file(labels: &[u8]) -> Vec<u8> {
     let record = |label: &u8| [vec![*label], vec![10 + label; 1024], vec![20; 1024], vec![30; 1024]].concat();
@@ -217,6 +252,12 @@ fn cifar_is_read_from_its_binary_files() {
     assert_eq!(sizes(&data), [70, 10, 10]);
     assert_eq!(data.prepared(3).unwrap().pixels[..6], [13, 20, 30, 13, 20, 30]);
     assert_eq!(data.artefact().image_size, 32);
+    // A part alone is split.
+    let alone = folder.path().join("alone");
+    write(&alone.join("test_batch.bin"), &cifar_file(&[vec![3; 20], vec![5; 20]].concat()));
+    assert_eq!(sizes(&load(&ImageConfig { classes: vec!["cat".into(), "dog".into()], ..of(&alone) })), [32, 4, 4]);
+    write(&alone.join("train.bin"), &[0; 3074]);
+    assert_says(&refusal(&of(&alone)), &["CIFAR-10 and CIFAR-100", "a folder of its own"]);
     write(&root.join("test_batch.bin"), &cifar_file(&[1, 2])[..4000]);
     assert_says(&refusal(&of(&root)), &["test_batch.bin", "4000 bytes", "3073"]);
     write(&root.join("test_batch.bin"), &cifar_file(&[77]));
@@ -246,6 +287,11 @@ fn mnist_is_read_from_its_files() {
     // One part only is split into three.
     assert_eq!(sizes(&data), [16, 2, 2]);
     assert_eq!(load(&ImageConfig { channels: Some(3), ..config.clone() }).prepared(0).unwrap().channels, 3);
+    // More than ten classes keep the order of their numbers.
+    let twenty: Vec<u8> = (0..20).collect();
+    write(&folder.path().join("train-labels.idx1-ubyte"), &idx_file(&[20], &twenty));
+    let all = load(&ImageConfig { validation_fraction: 0.0, test_fraction: 0.0, ..config.clone() });
+    assert_eq!(all.classes, twenty.iter().map(u8::to_string).collect::<Vec<_>>());
     write(&images_path, &idx_file(&[20, 2, 4], &pixels));
     assert_says(&refusal(&config), &["train-images-idx3-ubyte", "120 bytes", "[20, 2, 4]"]);
 }
@@ -276,6 +322,8 @@ fn a_run_that_goes_on_keeps_its_classes_and_refuses_others() {
     let artefact = load(&of(folder.path())).artefact().clone();
     assert_eq!(ImageArtefact::from_json(&artefact.to_json()).unwrap(), artefact);
     assert_says(&ImageArtefact::from_json("{}").unwrap_err().to_string(), &["images.json"]);
+    let nothing = ImageArtefact { image_size: 0, ..artefact.clone() };
+    assert_says(&ImageArtefact::from_json(&nothing.to_json()).unwrap_err().to_string(), &["image_size 0"]);
     fs::remove_dir_all(folder.path().join("b")).unwrap();
     let load_with = || ImageData::load_with(&of(folder.path()), artefact.clone(), &mut |_, _| {});
     assert_eq!(load_with().unwrap().classes, ["a", "b", "c"]);
@@ -390,6 +438,35 @@ fn photos_are_turned_as_their_camera_says_and_lose_what_a_network_cannot_see() {
     assert!(tall.pixels[0] > 200 && tall.pixels[2] < 60, "{:?}", &tall.pixels[..3]);
     let last = &tall.pixels[tall.pixels.len() - 3..];
     assert!(last[0] < 60 && last[2] > 200, "{last:?}");
+}
+
+#[test]
+fn kinds_of_files_that_are_not_plain_are_read() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/formats"));
+    let near = |pixel: &[u8], expected: [u8; 3]| pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 4);
+    for name in ["cmyk.jpg", "progressive.jpg", "palette.png", "alpha.png", "picture.bmp", "picture.webp"] {
+        let image = Image::read(&folder.join(name), 3).unwrap();
+        assert_eq!((image.width, image.height), (8, 4), "{name}");
+        let (first, last) = (&image.pixels[..3], &image.pixels[image.pixels.len() - 3..]);
+        assert!(near(first, [255, 0, 0]) && near(last, [0, 0, 255]), "{name}: {first:?} {last:?}");
+        // Grey weighs colours in the same way, whatever the file: 0.299 red and 0.114 blue.
+        let grey = Image::read(&folder.join(name), 1).unwrap().pixels;
+        assert!(grey[0].abs_diff(76) <= 3 && grey[31].abs_diff(29) <= 3, "{name}: {} {}", grey[0], grey[31]);
+    }
+    let deep = Image::read(&folder.join("deep.png"), 1).unwrap();
+    assert_eq!((deep.pixels[0], deep.pixels[31]), (4, 195));
+}
+
+#[test]
+fn a_jpeg_that_is_cut_off_is_no_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/turned.jpg")).unwrap();
+    let path = folder.path().join("a.jpg");
+    fs::write(&path, &whole[..whole.len() - 8]).unwrap();
+    assert_says(&Image::read(&path, 3).unwrap_err().to_string(), &["a.jpg", "cut off", "on_error = \"skip\""]);
+    // Phones put short films behind the picture.
+    fs::write(&path, [&whole[..], &[0xFF, 0xDA, 1, 2, 3]].concat()).unwrap();
+    assert_eq!((Image::read(&path, 3).unwrap().width, Image::read(&path, 3).unwrap().height), (16, 24));
 }
 
 /// The folder of real data, or a word about why a test is passed over.

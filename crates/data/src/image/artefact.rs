@@ -1,5 +1,6 @@
 use super::Image;
 use super::augment::{planes, resize_center_crop};
+use super::config::MOST_PIXELS;
 use super::statistics::Statistics;
 use crate::DataError;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,12 @@ impl ImageArtefact {
     pub fn from_json(json: &str) -> Result<Self, DataError> {
         let bad = |reason: String| DataError::BadImageArtefact { reason };
         let artefact: Self = serde_json::from_str(json).map_err(|error| bad(error.to_string()))?;
+        let Self { image_size, channels, crop_fraction, .. } = artefact;
+        let possible = (1..=MOST_PIXELS).contains(&image_size) && [1, 3].contains(&channels);
+        if !(possible && crop_fraction > 0.0 && crop_fraction <= 1.0) {
+            let reason = format!("image_size {image_size}, channels {channels}, crop_fraction {crop_fraction}");
+            return Err(bad(reason));
+        }
         let Statistics { mean, std } = &artefact.statistics;
         if mean.len() != artefact.channels || std.len() != artefact.channels {
             return Err(bad(format!("{} means and {} deviations", mean.len(), std.len())));

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The embedded sources.
 pub(super) const EMBEDDED: [&str; 2] = ["shapes-source", "shapes-target"];
 
+/// Height and width that a network may see at most: a larger number is a mistake, and takes more memory than there is.
+pub(super) const MOST_PIXELS: usize = 4096;
+
 /// Where pictures come from, which classes they have, and how they become batches: the data section of a run's
 /// configuration. Unknown keys are refused, missing ones have their default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,9 @@ pub struct ImageConfig {
     pub path_column: String,
     /// The column of a table that holds the class, or with `multi_label` the labels, divided by `|`.
     pub label_column: String,
+    /// With `multi_label`, the columns of a table that hold 1 where the picture has the label that they are called by, else 0; in
+    /// place of `label_column`. Empty: none.
+    pub label_columns: Vec<String>,
     /// The column of a table that holds `train`, `validation` or `test`. None: the pictures are split at random.
     pub split_column: Option<String>,
     /// Whether a picture may have several labels, or none; for tables.
@@ -62,6 +68,7 @@ impl Default for ImageConfig {
             source: "embedded:shapes-source".to_owned(),
             path_column: "path".to_owned(),
             label_column: "label".to_owned(),
+            label_columns: Vec::new(),
             split_column: None,
             multi_label: false,
             classes: Vec::new(),
@@ -97,7 +104,10 @@ impl ImageConfig {
             "is empty; give a folder, an archive, a table or embedded:NAME".into(),
         );
         check(self.batch_size > 0, "batch_size", "is 0; give at least 1".into());
-        check(self.image_size != Some(0), "image_size", "is 0; give a number of pixels, such as 224".into());
+        let size = self.image_size.is_none_or(|size| (1..=MOST_PIXELS).contains(&size));
+        check(size, "image_size", format!("must be from 1 to {MOST_PIXELS} pixels, such as 224"));
+        let labels = self.label_columns.is_empty() || self.multi_label;
+        check(labels, "label_columns", "names columns of several labels; set `multi_label = true` for them".into());
         let channels = matches!(self.channels, None | Some(1 | 3));
         check(channels, "channels", "must be 1 (grey) or 3 (colour)".into());
         let fraction = self.crop_fraction.is_none_or(|fraction| fraction > 0.0 && fraction <= 1.0);

@@ -47,7 +47,7 @@ impl Pictures {
         root: PathBuf,
         reading: &Reading,
     ) -> Result<(Self, Vec<String>), DataError> {
-        let keeps = bytes_of(&found, reading.channels) <= reading.memory_mib << 20;
+        let keeps = bytes_of(&found, reading.channels) <= reading.memory_mib.saturating_mul(1 << 20);
         let decode = |(found, labels): (Found, Vec<usize>)| {
             let Found { name, pixels, part, .. } = found;
             let path = root.join(&name);

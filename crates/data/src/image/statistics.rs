@@ -1,4 +1,5 @@
 use super::Image;
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,24 +89,18 @@ impl Statistics {
     }
 
     /// The mean and the standard deviation of each channel over all pixels of `images`, each prepared by `image`.
-    pub(super) fn of<E>(
+    pub(super) fn of<E: Send>(
         count: usize,
         size: usize,
         channels: usize,
-        image: impl Fn(usize) -> Result<Image, E>,
+        image: impl Fn(usize) -> Result<Image, E> + Sync,
     ) -> Result<Self, E> {
         let every = (count * size * size).div_ceil(MOST_PIXELS).max(1);
-        let (mut sums, mut squares, mut pixels) = (vec![0_u64; channels], vec![0_u64; channels], 0_u64);
-        for place in (0..count).step_by(every) {
-            let image = image(place)?;
-            for pixel in image.pixels.chunks_exact(channels) {
-                for (channel, level) in pixel.iter().map(|level| u64::from(*level)).enumerate() {
-                    sums[channel] += level;
-                    squares[channel] += level * level;
-                }
-            }
-            pixels += (image.width * image.height) as u64;
-        }
+        let places: Vec<usize> = (0..count).step_by(every).collect();
+        // Whole numbers: the sum does not depend on the order.
+        let of_image = |place: &usize| image(*place).map(|image| Sums::of(&image, channels));
+        let sums = places.par_iter().map(of_image).try_reduce(|| Sums::new(channels), |a, b| Ok(a.plus(b)))?;
+        let Sums { levels: sums, squares, pixels } = sums;
         let mean = |sum: &u64| *sum as f64 / pixels.max(1) as f64;
         let means: Vec<f64> = sums.iter().map(mean).collect();
         // A channel that never changes is left as it is, apart from its mean.
@@ -115,6 +110,36 @@ impl Statistics {
         };
         let stds = squares.iter().zip(&means).map(std).collect();
         Ok(Self { mean: means.iter().map(|mean| (mean / 255.0) as f32).collect(), std: stds })
+    }
+}
+
+/// Sums over the pixels of pictures, one a channel.
+struct Sums {
+    levels: Vec<u64>,
+    squares: Vec<u64>,
+    pixels: u64,
+}
+
+impl Sums {
+    fn new(channels: usize) -> Self {
+        Self { levels: vec![0; channels], squares: vec![0; channels], pixels: 0 }
+    }
+
+    fn of(image: &Image, channels: usize) -> Self {
+        let mut sums = Self { pixels: (image.width * image.height) as u64, ..Self::new(channels) };
+        for pixel in image.pixels.chunks_exact(channels) {
+            for (channel, level) in pixel.iter().map(|level| u64::from(*level)).enumerate() {
+                sums.levels[channel] += level;
+                sums.squares[channel] += level * level;
+            }
+        }
+        sums
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        self.levels.iter_mut().zip(other.levels).for_each(|(sum, other)| *sum += other);
+        self.squares.iter_mut().zip(other.squares).for_each(|(sum, other)| *sum += other);
+        Self { pixels: self.pixels + other.pixels, ..self }
     }
 }
 

@@ -10,9 +10,9 @@ pub(crate) type Column<'a> = (&'static str, &'a str);
 
 /// The wanted columns of a table.
 #[derive(Debug)]
-pub(crate) struct Columns<const N: usize> {
+pub(crate) struct Columns<Cells> {
     /// The cells of each row in the wanted order, with the line on which the row begins, from 1.
-    pub rows: Vec<(usize, [String; N])>,
+    pub rows: Vec<(usize, Cells)>,
     /// The names of all columns, quoted and joined by commas.
     pub names: String,
 }
@@ -39,7 +39,19 @@ pub(crate) fn read<const N: usize>(
     delimiter: u8,
     encoding: Encoding,
     wanted: [Column<'_>; N],
-) -> Result<Columns<N>, DataError> {
+) -> Result<Columns<[String; N]>, DataError> {
+    let Columns { rows, names } = read_many(path, delimiter, encoding, &wanted)?;
+    let fixed = |cells: Vec<String>| <[String; N]>::try_from(cells).expect("a cell for each wanted column");
+    Ok(Columns { rows: rows.into_iter().map(|(line, cells)| (line, fixed(cells))).collect(), names })
+}
+
+/// As [`read`], with any number of columns.
+pub(crate) fn read_many(
+    path: &Path,
+    delimiter: u8,
+    encoding: Encoding,
+    wanted: &[Column<'_>],
+) -> Result<Columns<Vec<String>>, DataError> {
     let text = read_text(path, encoding)?;
     let bad = |line: usize, message: String| DataError::BadLine { path: path.to_owned(), line, message };
     let failed = |error: csv::Error| bad(line_of(&text, error.position()), explain(&error, delimiter));
@@ -49,15 +61,15 @@ pub(crate) fn read<const N: usize>(
         .trim(csv::Trim::Headers)
         .from_reader(text.as_bytes());
     let header = table.headers().map_err(failed)?.clone();
-    let mut places = [0; N];
-    for (place, (key, name)) in places.iter_mut().zip(wanted) {
-        let found = header.iter().position(|column| column == name);
-        *place = found.ok_or_else(|| bad(1, no_column(key, name, &header)))?;
+    let mut places = Vec::new();
+    for (key, name) in wanted {
+        let found = header.iter().position(|column| column == *name);
+        places.push(found.ok_or_else(|| bad(1, no_column(key, name, &header)))?);
     }
     let mut rows = Vec::new();
     for row in table.records() {
         let row = row.map_err(failed)?;
-        let cells = places.map(|place| row.get(place).unwrap_or_default().to_owned());
+        let cells = places.iter().map(|place| row.get(*place).unwrap_or_default().to_owned()).collect();
         rows.push((line_of(&text, row.position()), cells));
     }
     Ok(Columns { rows, names: quoted(&header) })

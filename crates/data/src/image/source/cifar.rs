@@ -1,7 +1,7 @@
 //! CIFAR-10 and CIFAR-100 in their [binary version](https://www.cs.toronto.edu/~kriz/cifar.html): records of one label byte (CIFAR-100:
 //! a coarse and a fine one) and 3072 bytes of a picture, plane by plane.
 
-use super::{Found, Part, Pixels, bytes, file_name};
+use super::{DataSet, Found, Part, Pixels, bytes, file_name};
 use crate::DataError;
 use crate::gather::Content;
 use crate::image::Image;
@@ -11,12 +11,6 @@ const SIDE: usize = 32;
 const AREA: usize = SIDE * SIDE;
 
 const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
-
-/// The pictures of one of the two data sets.
-pub(super) struct Cifar {
-    pub pictures: Vec<Found>,
-    pub classes: Vec<String>,
-}
 
 /// Whether a file belongs to one of the two, by its name.
 pub(super) fn is_part(name: &str) -> bool {
@@ -41,7 +35,7 @@ fn part_of(name: &str) -> Option<(Part, usize)> {
 }
 
 /// The pictures, where `files` are those of one of the two data sets.
-pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Cifar>, DataError> {
+pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<DataSet>, DataError> {
     let batches: Vec<_> = files.iter().filter_map(|file| Some((file, part_of(&file.0)?))).collect();
     let Some((_, (_, label_bytes))) = batches.first() else { return Ok(None) };
     if let Some(((name, _), _)) = batches.iter().find(|(_, (_, other))| other != label_bytes) {
@@ -81,7 +75,7 @@ pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Ci
             pictures.push(Found { name, labels: vec![class.clone()], part, pixels: Pixels::Raw(image) });
         }
     }
-    Ok(Some(Cifar { pictures, classes }))
+    Ok(Some(DataSet { pictures, classes }))
 }
 
 fn interleaved(planes: &[u8]) -> Image {

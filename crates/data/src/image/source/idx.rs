@@ -1,11 +1,12 @@
 //! MNIST, Fashion-MNIST and others in [MNIST's format](http://yann.lecun.com/exdb/mnist/): `train-images-idx3-ubyte`, `t10k-labels-idx1-ubyte` and
 //! so on, as they are or with `.gz`.
 
-use super::{Found, Part, Pixels, bytes, file_name};
+use super::{DataSet, Found, Part, Pixels, bytes, file_name};
 use crate::DataError;
 use crate::gather::Content;
 use crate::image::Image;
 use flate2::read::MultiGzDecoder;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
@@ -37,9 +38,9 @@ fn of_name(name: &str) -> Option<(Part, Kind)> {
     }
 }
 
-/// The pictures, where `files` are of that format.
-pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Vec<Found>>, DataError> {
-    let mut pictures = Vec::new();
+/// The pictures, where `files` are of that format; classes are called by their numbers.
+pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<DataSet>, DataError> {
+    let (mut pictures, mut classes) = (Vec::new(), BTreeSet::new());
     let of = |part, kind| files.iter().find(|(name, _)| of_name(name) == Some((part, kind)));
     let parts = [Part::Train, Part::Test].map(|part| (part, of(part, Kind::Images), of(part, Kind::Labels)));
     let only_one = parts.iter().filter(|(_, images, _)| images.is_some()).count() == 1;
@@ -64,10 +65,12 @@ pub(super) fn find(files: &[(String, Content)], root: &Path) -> Result<Option<Ve
             let part = (!only_one).then_some(part);
             let stem = file_name(name).split('-').next().unwrap_or_default();
             let name = format!("{stem}/{number}");
+            classes.insert(*label);
             pictures.push(Found { name, labels: vec![label.to_string()], part, pixels: Pixels::Raw(image) });
         }
     }
-    Ok((!pictures.is_empty()).then_some(pictures))
+    let classes = classes.iter().map(u8::to_string).collect();
+    Ok((!pictures.is_empty()).then_some(DataSet { pictures, classes }))
 }
 
 /// A file: its sizes and its bytes.

@@ -58,6 +58,13 @@ pub(super) struct Found {
     pub pixels: Pixels,
 }
 
+/// The pictures of a data set with files of its own.
+struct DataSet {
+    pictures: Vec<Found>,
+    /// In the order of their numbers.
+    classes: Vec<String>,
+}
+
 /// All pictures of a source.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -73,7 +80,10 @@ impl Source {
     pub fn find(config: &ImageConfig, progress: &mut dyn FnMut(&str, ::download::Progress)) -> Result<Self, DataError> {
         let source = match (config.source.strip_prefix(EMBEDDED_PREFIX), config.source.strip_prefix(DOWNLOAD_PREFIX)) {
             (Some(name), _) => embedded(&config.source, name)?,
-            (None, Some(name)) => at(download::fetch(name, progress)?, config)?,
+            (None, Some(name)) => {
+                let published = download::find(name)?;
+                published.name_classes(at(published.fetch(progress)?, config)?)
+            }
             (None, None) => at(locate(&config.source)?, config)?,
         };
         if source.found.is_empty() {
@@ -87,7 +97,8 @@ impl Source {
 fn at(path: PathBuf, config: &ImageConfig) -> Result<Source, DataError> {
     if let Some(delimiter) = columns::delimiter(&path) {
         let found = table::find(&path, delimiter, config)?;
-        return Ok(Source { root: path.parent().unwrap_or(Path::new("")).to_owned(), found, classes: None });
+        let classes = Some(config.label_columns.clone()).filter(|classes| !classes.is_empty());
+        return Ok(Source { root: path.parent().unwrap_or(Path::new("")).to_owned(), found, classes });
     }
     if config.multi_label {
         let message = "several labels a picture need a .csv or .tsv file that names them, and `multi_label` is on";
@@ -107,11 +118,10 @@ fn at(path: PathBuf, config: &ImageConfig) -> Result<Source, DataError> {
 /// The pictures of a folder or an archive, by which files it has.
 fn of_files(files: Vec<(String, Content)>, root: PathBuf) -> Result<Source, DataError> {
     let (data_files, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| !tree::is_picture(name));
-    if let Some(found) = cifar::find(&data_files, &root)? {
-        return Ok(Source { root, found: found.pictures, classes: Some(found.classes) });
-    }
-    if let Some(found) = idx::find(&data_files, &root)? {
-        return Ok(Source { root, found, classes: None });
+    for find in [cifar::find, idx::find] {
+        if let Some(DataSet { pictures, classes }) = find(&data_files, &root)? {
+            return Ok(Source { root, found: pictures, classes: Some(classes) });
+        }
     }
     let found = tree::named(&root, pictures)?;
     Ok(Source { root, found, classes: None })
