@@ -6,9 +6,10 @@ use std::{
     process::Command,
 };
 
-/// A config of the sequence family, as shipped.
+/// A shipped config: of the sequence family, or of the one that it names, as in `vision-transfer/quickstart-shapes.toml`.
 pub fn config(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/sequence").join(name)
+    let family = if name.contains('/') { "" } else { "sequence" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(family).join(name)
 }
 
 /// Runs the command in `folder`; its standard output.

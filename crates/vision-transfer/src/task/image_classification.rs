@@ -2,12 +2,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use burn::{
-    tensor::{
-        Tensor,
-        activation::softmax,
-        backend::{AutodiffBackend, Backend},
-    },
+use burn::tensor::{
+    Tensor,
+    activation::softmax,
+    backend::{AutodiffBackend, Backend},
 };
 use classification::{MultiLabelPredictions, Predictions};
 use data::image::{Image, ImageArtefact, ImageConfig, ImageData, Labels, augment::AugmentConfig};
@@ -74,6 +72,14 @@ impl Job for ImageClassificationJob {
             Some(folder) => ImageData::load_with(config, load_artefact(folder)?, &mut download)?,
             None => ImageData::load(config, pretrained.statistics()?, &mut download)?,
         };
+        let (architecture, size) = (blocks.model.architecture, images.artefact().image_size);
+        if size < architecture.minimum_input_size() {
+            let least = architecture.minimum_input_size();
+            let message = format!(
+                "`data.image_size` is {size}, and {architecture} needs pictures of at least {least} pixels: set it to {least}"
+            );
+            return Err(message.into());
+        }
         let classes = images.classes.len();
         B::seed(context.device, context.seed);
         let mut network = blocks.model.network(images.artefact().channels, classes).init::<B>(context.device);

@@ -13,6 +13,7 @@ pub enum Part {
 }
 
 /// What one step or one part of an evaluation sees.
+#[derive(Clone, Debug)]
 pub enum Batch {
     /// Pictures.
     Pictures(ImageBatch),
