@@ -26,8 +26,8 @@ const HEAD: &str = "head";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FineTuning {
-    /// Stages that keep their weights, and their statistics of batch normalisation. They cost no backward pass and no state of
-    /// the optimiser.
+    /// Stages that keep their weights, and their statistics of batch normalisation. They have no state of the optimiser, and below
+    /// the first stage that trains there is no backward pass.
     pub freeze: Vec<String>,
     /// Frozen stages that begin to train later: `[{ stages = ["layer4"], at_step = 200 }]`.
     pub unfreeze: Vec<Unfreeze>,

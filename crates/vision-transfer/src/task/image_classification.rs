@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use burn::tensor::{
     Tensor,
-    activation::softmax,
     backend::{AutodiffBackend, Backend},
 };
 use classification::{MultiLabelPredictions, Predictions};
@@ -228,7 +227,8 @@ impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
         for batch in batches {
             logits.push(match batch? {
                 Batch::Pictures(batch) => {
-                    (averaged(model.forward(on_device(&batch, device)), batch.views), batch.indices, batch.labels)
+                    let logits = self.loss.averaged(model.forward(on_device(&batch, device)), batch.views);
+                    (logits, batch.indices, batch.labels)
                 }
                 Batch::Kept { part, epoch, indices } => {
                     self.keep(part, model, device, &())?;
@@ -320,16 +320,6 @@ impl<B: AutodiffBackend> ImageClassificationTask<B> {
         }
         Ok(pages)
     }
-}
-
-/// The mean of the probabilities of each picture's views, as logits: `[batch · views, classes]` → `[batch, classes]`.
-fn averaged<B: Backend>(logits: Tensor<B, 2>, views: usize) -> Tensor<B, 2> {
-    if views == 1 {
-        return logits;
-    }
-    let [rows, classes] = logits.dims();
-    let probabilities = softmax(logits, 1).reshape([rows / views, views, classes]).mean_dim(1);
-    probabilities.reshape([rows / views, classes]).clamp_min(f32::MIN_POSITIVE).log()
 }
 
 /// Predictions to look into: the worst mistakes and the surest right ones, half of each.

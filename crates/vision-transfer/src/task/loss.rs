@@ -2,6 +2,7 @@
 
 use burn::tensor::{
     Int, Tensor, TensorData,
+    activation::{sigmoid, softmax},
     backend::{AutodiffBackend, Backend},
 };
 use classification::ClassificationLoss;
@@ -56,6 +57,25 @@ impl Loss {
         let others = self.of(logits, &partners).mul_scalar(1.0 - mix.lambda);
         // How much of a mixed picture is right is no accuracy, so none is shown.
         StepOutput::new(own + others, batch.batch_size)
+    }
+
+    /// The mean of the probabilities of each picture's views, as logits: `[batch · views, classes]` → `[batch, classes]`.
+    pub fn averaged<B: Backend>(&self, logits: Tensor<B, 2>, views: usize) -> Tensor<B, 2> {
+        if views == 1 {
+            return logits;
+        }
+        let [rows, classes] = logits.dims();
+        let of_pictures = |probabilities: Tensor<B, 2>| {
+            probabilities.reshape([rows / views, views, classes]).mean_dim(1).reshape([rows / views, classes])
+        };
+        // What is surely so has a logit without end.
+        let log = |probabilities: Tensor<B, 2>| probabilities.clamp_min(f32::MIN_POSITIVE).log();
+        match self {
+            Self::OneLabel(_) => log(of_pictures(softmax(logits, 1))),
+            Self::SeveralLabels { .. } => {
+                log(of_pictures(sigmoid(logits.clone()))) - log(of_pictures(sigmoid(logits.neg())))
+            }
+        }
     }
 
     fn of<B: Backend>(&self, logits: Tensor<B, 2>, labels: &Labels) -> Tensor<B, 1> {

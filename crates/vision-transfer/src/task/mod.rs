@@ -1,5 +1,6 @@
 //! What the `train` command assembles: data, model, policy of fine-tuning, loss and evaluation (feature `training`).
 
+pub mod burn_learner;
 mod features;
 pub mod fine_tuning;
 mod heat;

@@ -19,9 +19,10 @@ pub struct ImageOptions {
     pub focal_gamma: f64,
     /// Views of each test picture whose probabilities are averaged by `train eval`.
     pub test_views: TestViews,
-    /// Pictures in the report that the model is most wrong about.
+    /// Pictures in the report that the model is most wrong about; none where pictures have several labels.
     pub worst_mistakes: usize,
-    /// Pictures in the report with a map of what the prediction rests on (Grad-CAM, arXiv:1610.02391).
+    /// Pictures in the report with a map of what the prediction rests on (Grad-CAM, arXiv:1610.02391): half of them the worst
+    /// mistakes, the others those that are right and surest. None where pictures have several labels.
     pub grad_cam: usize,
     /// Training pictures in the report as the network sees them.
     pub shown_samples: usize,

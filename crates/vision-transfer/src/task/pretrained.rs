@@ -38,7 +38,8 @@ pub struct ImageModelConfig {
     /// `resnet20`, `32`, `44`, `56`, `110` for pictures of 32 × 32 (He et al., section 4.2), and `resnet8` for trying out.
     pub architecture: Architecture,
     /// Where its weights come from: `"none"`; the name of published weights, which are downloaded once: `"resnet50"`, `"vgg16_bn"`,
-    /// `"cifar10-resnet20"`; a file, `.pth`, `.pt` or `.safetensors`; or a run, `"run:NAME"`. A head for other classes is replaced.
+    /// `"cifar10-resnet20"`; a file of PyTorch (`.pth`, `.pt`, `.th`) or a `.safetensors` file; or a run, `"run:NAME"` or its folder.
+    /// A head for other classes is replaced.
     pub pretrained: String,
     /// Part of the features that is dropped before the last layer, and in the classifier of a VGG. None: 0.5 for a VGG, 0 for a ResNet.
     pub dropout: Option<f64>,

@@ -5,8 +5,8 @@ use burn::{
     train::ClassificationOutput,
 };
 use layers::loss::{CrossEntropy, cross_entropy};
+use training_loop::burn_steps;
 
-use super::burn_steps;
 use crate::{classifier::Classifier, speech_classifier::SpeechClassifier};
 
 /// Texts and their classes.
@@ -54,5 +54,5 @@ fn predict<B: Backend, Batch>(model: &impl Logits<B, Batch>, batch: Batch) -> Cl
     ClassificationOutput::new(loss, logits, classes)
 }
 
-burn_steps!(Classifier, TextClassBatch, ClassificationOutput);
-burn_steps!(SpeechClassifier, RecordingBatch, ClassificationOutput);
+burn_steps!(Classifier, TextClassBatch, ClassificationOutput, predict);
+burn_steps!(SpeechClassifier, RecordingBatch, ClassificationOutput, predict);

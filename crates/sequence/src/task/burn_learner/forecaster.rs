@@ -4,8 +4,8 @@ use burn::{
     tensor::{Tensor, backend::Backend},
     train::RegressionOutput,
 };
+use training_loop::burn_steps;
 
-use super::burn_steps;
 use crate::forecaster::Forecaster;
 
 /// Windows of rows, and the rows that follow.
@@ -24,4 +24,4 @@ fn predict<B: Backend>(model: &Forecaster<B>, batch: ForecastBatch<B>) -> Regres
     RegressionOutput::new(loss, forecast.flatten(1, 2), batch.truth.flatten(1, 2))
 }
 
-burn_steps!(Forecaster, ForecastBatch, RegressionOutput);
+burn_steps!(Forecaster, ForecastBatch, RegressionOutput, predict);

@@ -9,8 +9,8 @@ use burn::{
 };
 use data::text::windows::{IGNORE_TARGET, TextBatch};
 use layers::loss::{CrossEntropy, cross_entropy};
+use training_loop::burn_steps;
 
-use super::burn_steps;
 use crate::language_model::LanguageModel;
 
 /// A batch of windows on the device.
@@ -53,4 +53,4 @@ fn predict<B: Backend>(model: &LanguageModel<B>, batch: LanguageModelBatch<B>) -
     SequenceOutput::new(loss, logits, None, batch.targets)
 }
 
-burn_steps!(LanguageModel, LanguageModelBatch, SequenceOutput);
+burn_steps!(LanguageModel, LanguageModelBatch, SequenceOutput, predict);

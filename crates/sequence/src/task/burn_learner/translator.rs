@@ -6,8 +6,8 @@ use burn::{
 };
 use data::text::windows::IGNORE_TARGET;
 use layers::loss::{CrossEntropy, cross_entropy};
+use training_loop::burn_steps;
 
-use super::burn_steps;
 use crate::translator::Translator;
 
 /// Texts and their translations.
@@ -30,4 +30,4 @@ fn predict<B: Backend>(model: &Translator<B>, batch: TranslationBatch<B>) -> Seq
     SequenceOutput::new(loss, logits, None, batch.targets)
 }
 
-burn_steps!(Translator, TranslationBatch, SequenceOutput);
+burn_steps!(Translator, TranslationBatch, SequenceOutput, predict);
