@@ -2,7 +2,13 @@
 
 mod support;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    thread,
+};
 
 use data::image::{
     Image, png,
@@ -181,26 +187,118 @@ fn wgpu_scores_like_the_cpu() {
     support::scores_on_wgpu_as_on_the_cpu(desk.path(), "tiny");
 }
 
+/// Runs `resnet20` with the published weights for a few steps: exit code, and all that is printed. `environment` says where they
+/// are looked for.
+fn with_published_weights(desk: &Path, environment: &[(&str, &str)]) -> (Option<i32>, String) {
+    let config = config("vision-transfer/pretrain-shapes.toml");
+    let mut arguments = vec!["--config", config.to_str().unwrap(), "--backend", "ndarray", "--fast-dev-run"];
+    let settings =
+        ["data.train_images_per_class=4", "model.architecture=\"resnet20\"", "model.pretrained=\"cifar10-resnet20\""];
+    arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
+    let (code, output, error) = support::run(desk, &arguments, environment);
+    // Messages are folded at the width of a terminal.
+    (code, format!("{output}{error}").split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn published_weights_are_checked_and_without_a_network_it_is_said_where_they_go() {
+    let desk = tempfile::tempdir().unwrap();
+    let [cache, torch] = ["cache", "torch"].map(|name| desk.path().join(name).display().to_string());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mirror = format!("http://{}", listener.local_addr().unwrap());
+    // As a proxy that wants a password first.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let request = BufReader::new(stream.try_clone().unwrap()).lines();
+            request.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+            let page = "<html>Who are you?</html>";
+            let length = page.len();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}").unwrap();
+        }
+    });
+    let file = Path::new(&cache).join("weights/resnet20-12fca82f.th");
+    // No server is at port 1.
+    for (mirror, parts) in [
+        (mirror.as_str(), &["its checksum is", "expected 12fca82f"][..]),
+        ("http://127.0.0.1:1", &["cannot download", "is there a network?"]),
+    ] {
+        let environment = [("KILN_CACHE", cache.as_str()), ("TORCH_HOME", &torch), ("KILN_MIRROR", mirror)];
+        let (code, printed) = with_published_weights(desk.path(), &environment);
+        assert_eq!(code, Some(2), "{printed}");
+        let by_hand = format!("download it elsewhere and put it at {}", file.display());
+        for part in parts.iter().copied().chain([by_hand.as_str()]) {
+            assert!(printed.contains(part), "{part}: {printed}");
+        }
+        assert!(!file.exists());
+    }
+}
+
+/// Where the real data and weights are, for tests that need these files of it; none where one is missing.
+fn real_data(files: &[&str]) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = std::env::var_os("KILN_DATA").map_or(folder, Into::into);
+    if let Some(missing) = files.iter().map(|file| folder.join(file)).find(|path| !path.exists()) {
+        eprintln!("passed over: {} is not there", missing.display());
+        return None;
+    }
+    Some(folder.canonicalize().unwrap())
+}
+
+const RESNET20: &str = "weights/cifar10-resnet/resnet20-12fca82f.th";
+
+#[test]
+fn weights_that_torch_hub_has_need_no_network() {
+    let Some(data) = real_data(&[RESNET20]) else { return };
+    let desk = tempfile::tempdir().unwrap();
+    let [cache, torch] = ["cache", "torch"].map(|name| desk.path().join(name).display().to_string());
+    let checkpoints = Path::new(&torch).join("hub/checkpoints");
+    fs::create_dir_all(&checkpoints).unwrap();
+    fs::copy(data.join(RESNET20), checkpoints.join("resnet20-12fca82f.th")).unwrap();
+    let environment = [("KILN_CACHE", cache.as_str()), ("TORCH_HOME", &torch), ("KILN_MIRROR", "http://127.0.0.1:1")];
+    let (code, printed) = with_published_weights(desk.path(), &environment);
+    assert_eq!(code, Some(0), "{printed}");
+    // Pictures are scaled as they were for the weights.
+    for part in ["loaded 97 tensors", "mean 0.485 0.456 0.406"] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+}
+
+/// The pictures of PyTorch's tutorial on transfer learning, under the published ResNet-20.
+#[test]
+fn few_real_images_are_read_and_a_published_network_gets_a_head_for_them() {
+    let Some(data) = real_data(&["hymenoptera/hymenoptera_data.tar.gz", RESNET20]) else { return };
+    let desk = tempfile::tempdir().unwrap();
+    let shipped = fs::read_to_string(config("vision-transfer/few-images-finetune.toml")).unwrap();
+    let whole = shipped.replace("train_images_per_class = 20\n", "");
+    assert_ne!(whole, shipped);
+    fs::write(desk.path().join("whole.toml"), whole).unwrap();
+    let arguments = ["--config", "whole.toml", "--backend", "ndarray", "--fast-dev-run"];
+    let (code, printed, error) = support::run(desk.path(), &arguments, &[("KILN_DATA", data.to_str().unwrap())]);
+    assert_eq!(code, Some(0), "{error}");
+    let printed = printed + &error;
+    // One file of the archive is a placeholder in place of a photo.
+    for part in [
+        "244 to learn from, 153 for validation",
+        "ants (193), bees (204)",
+        "head linear [10, 64] replaced by [2, 64]",
+        "130 of 269,202 parameters train",
+    ] {
+        assert!(printed.contains(part), "{part}: {printed}");
+    }
+}
+
 /// The published ResNet-20 on the 10,000 test pictures, re-encoded as JPEG: decoders differ by a few levels, which turns some
 /// pictures one way or the other.
 #[test]
 fn the_published_resnet20_scores_as_in_pytorch() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = std::env::var_os("KILN_DATA").map_or(data, Into::into);
-    let (pictures, weights) = (
-        data.join("cifar10-images/cifar10-full-50000-10000.tar.gz"),
-        data.join("weights/cifar10-resnet/resnet20-12fca82f.th"),
-    );
-    if !pictures.exists() || !weights.exists() {
-        eprintln!("passed over: {} and its checkpoint are not there", pictures.display());
-        return;
-    }
-    let (pictures, weights) = (pictures.canonicalize().unwrap(), weights.canonicalize().unwrap());
+    const PICTURES: &str = "cifar10-images/cifar10-full-50000-10000.tar.gz";
+    let Some(data) = real_data(&[PICTURES, RESNET20]) else { return };
     let desk = tempfile::tempdir().unwrap();
     let settings = format!(
         "data.source=\"{}\" model.pretrained=\"{}\" data.normalize=\"auto\"",
-        pictures.display(),
-        weights.display()
+        data.join(PICTURES).display(),
+        data.join(RESNET20).display()
     );
     let file = "vision-transfer/cifar10-resnet20-from-scratch.toml";
     train_config(desk.path(), file, "published", &settings, &["--max-steps", "0"]);

@@ -15,24 +15,25 @@ pub fn config(name: &str) -> PathBuf {
 /// Runs the command in `folder`; its standard output.
 #[track_caller]
 pub fn train(folder: &Path, arguments: &[&str]) -> String {
-    let (succeeded, output, error) = run(folder, arguments);
-    assert!(succeeded, "{arguments:?}: {error}");
+    let (code, output, error) = run(folder, arguments, &[]);
+    assert_eq!(code, Some(0), "{arguments:?}: {error}");
     output
 }
 
-/// Runs the command in `folder` and expects it to refuse; its standard error.
+/// Runs the command in `folder` and expects it to refuse what the user can put right; its standard error.
 #[track_caller]
 pub fn refused(folder: &Path, arguments: &[&str]) -> String {
-    let (succeeded, output, error) = run(folder, arguments);
-    assert!(!succeeded, "{arguments:?}: {output}");
+    let (code, output, error) = run(folder, arguments, &[]);
+    assert_eq!(code, Some(2), "{arguments:?}: {output}{error}");
     error
 }
 
-/// Whether the command succeeded in `folder`, and its standard output and error.
-fn run(folder: &Path, arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_train")).args(arguments).current_dir(folder).output().unwrap();
+/// The exit code of the command in `folder`, with these variables of the environment, and its standard output and error.
+pub fn run(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_train"));
+    let output = command.args(arguments).envs(environment.iter().copied()).current_dir(folder).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    (output.status.success(), text(output.stdout), text(output.stderr))
+    (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 /// Trains a shipped config in `folder` under `name`, with `key=value` settings divided by white space, and further arguments.
@@ -62,8 +63,8 @@ pub fn score(printed: &str, name: &str) -> f64 {
 #[track_caller]
 pub fn scores_on_wgpu_as_on_the_cpu(folder: &Path, name: &str) {
     let cpu = train(folder, &["eval", "--run", name, "--backend", "ndarray"]);
-    let (succeeded, gpu, error) = run(folder, &["eval", "--run", name, "--backend", "wgpu", "--device", "cpu"]);
-    if !succeeded {
+    let (code, gpu, error) = run(folder, &["eval", "--run", name, "--backend", "wgpu", "--device", "cpu"], &[]);
+    if code != Some(0) {
         assert!(std::env::var_os("KILN_REQUIRE_WGPU").is_none(), "{name}: no scores on wgpu: {error}");
         eprintln!("passed over, no Vulkan driver here");
         return;

@@ -26,7 +26,7 @@ use super::{
     on_device, on_pixels, pages,
     parts::{Batch, Part, Parts},
     prediction::{Said, explain},
-    pretrained::ImageModelConfig,
+    pretrained::{ImageModelConfig, Pretrained},
 };
 use crate::{grad_cam::grad_cam, network::Network};
 
@@ -62,7 +62,11 @@ impl Job for ImageClassificationJob {
         context: &AssembleContext<'_, B::Device>,
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let config = &blocks.data.0;
-        let pretrained = blocks.model.pretrained(context.runs)?;
+        // A run that goes on or is evaluated has weights and statistics of its own: those that it began with may be gone.
+        let pretrained = match (context.artefacts, context.weights_follow) {
+            (Some(_), true) => Pretrained::None,
+            _ => blocks.model.pretrained(context.runs)?,
+        };
         let mut download = |file: &str, done: download::Progress| {
             let what = format!("download {file}");
             context.progress.progress(&Activity::bytes(&what, done.done, done.total));
