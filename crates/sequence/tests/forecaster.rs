@@ -31,12 +31,6 @@ fn cases() -> Vec<(&'static str, ForecasterConfig)> {
     ]
 }
 
-/// The name of a parameter in the fixture: without the kind of forecaster, and as PyTorch names recurrent layers.
-fn fixture_name(path: &str) -> String {
-    let (_kind, rest) = path.split_once('.').unwrap();
-    pytorch_name(rest)
-}
-
 fn matches_pytorch<B: AutodiffBackend>() {
     let device = Default::default();
     let fixture = Fixture::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/forecaster.safetensors"));
@@ -59,7 +53,7 @@ fn matches_pytorch<B: AutodiffBackend>() {
         assert!(without.is_empty(), "{case} {without:?}");
         assert_eq!(gradients.len(), fixture.under(&named("gradients.")).len(), "{case}");
         for (path, gradient) in gradients {
-            close(&format!("gradients.{}", fixture_name(&path)), gradient);
+            close(&format!("gradients.{}", pytorch_name(&path)), gradient);
         }
     }
 }

@@ -146,7 +146,7 @@ fn a_wrong_value_on_the_command_line_names_the_flag() {
     let run = |args: &[&str]| desk.run(&[&["--config", "x.toml"], args].concat());
     run(&["--set", "optimizer.learning_rat=1"])
         .refused(&["--set optimizer.learning_rat=1: unknown key", "did you mean `optimizer.learning_rate`?"]);
-    run(&["--max-steps", "0"]).refused(&["--max-steps 0: `training.max_steps`: must be at least 1"]);
+    run(&["--overfit-batches", "0"]).refused(&["--overfit-batches 0: `training.overfit_batches`: must be at least 1"]);
     run(&["--set", "training"]).refused(&["--set <KEY=VALUE>", "write it as key=value"]);
     run(&["--set", "job=vae"]).refused(&["--set job=vae: unknown value \"vae\" of `job`", "\"language-model\""]);
     assert!(!desk.0.path().join("runs").exists());

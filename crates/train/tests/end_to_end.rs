@@ -329,7 +329,12 @@ fn every_config_runs() {
     assert!(configs.len() >= 4, "{configs:?}");
     let data = std::env::var_os("KILN_DATA").map(PathBuf::from).unwrap_or_else(|| root.join("../shared/data"));
     for config in configs {
-        if fs::read_to_string(&config).unwrap().contains("$KILN_DATA") && !data.is_dir() {
+        let text_of_config = fs::read_to_string(&config).unwrap();
+        // What is downloaded, or is the user's own, has other pictures and smaller networks in `vision_jobs.rs`.
+        if text_of_config.contains("\"download:") || text_of_config.contains("source = \"photos\"") {
+            continue;
+        }
+        if text_of_config.contains("$KILN_DATA") && !data.is_dir() {
             eprintln!("passed over: {} needs real data, and there is no {}", config.display(), data.display());
             continue;
         }

@@ -220,7 +220,7 @@ fn published_weights_are_checked_and_without_a_network_it_is_said_where_they_go(
     let file = Path::new(&cache).join("weights/resnet20-12fca82f.th");
     // No server is at port 1.
     for (mirror, parts) in [
-        (mirror.as_str(), &["its checksum is", "expected 12fca82f"][..]),
+        (mirror.as_str(), &["its checksum is", "expected SHA-256 12fca82f"][..]),
         ("http://127.0.0.1:1", &["cannot download", "is there a network?"]),
     ] {
         let environment = [("KILN_CACHE", cache.as_str()), ("TORCH_HOME", &torch), ("KILN_MIRROR", mirror)];

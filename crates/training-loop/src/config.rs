@@ -165,7 +165,7 @@ impl JsonSchema for Every {
 pub struct TrainingConfig {
     /// Stop after this many passes over the training data.
     pub epochs: Option<u64>,
-    /// Stop after this many optimiser steps. 0: only score what the run starts from, and keep it as a checkpoint.
+    /// Stop after this many optimiser steps; 0 only scores what the run starts from.
     pub max_steps: Option<u64>,
     /// Stop after this many minutes of training, resumed time included.
     pub max_minutes: Option<f64>,

@@ -450,7 +450,12 @@ fn the_resolved_config_shows_every_key() {
     assert!(text.contains("\n[data.tokenizer]\nkind = \"char\"\n"), "{text}");
     let text = loaded.annotated_toml();
     assert!(text.contains("\n# How long to train.\n[training]\n"), "{text}");
-    assert!(text.contains("\n\n# Stop after this many optimiser steps. 0: only score what the run starts from, and keep it as a checkpoint.\nmax_steps = 10\n"), "{text}");
+    assert!(
+        text.contains(
+            "\n\n# Stop after this many optimiser steps; 0 only scores what the run starts from.\nmax_steps = 10\n"
+        ),
+        "{text}"
+    );
     assert!(text.contains("# One token a character. One of \"char\", \"bpe\", \"file\".\nkind = \"char\"\n"), "{text}");
     assert!(text.contains("\n# How the learning rate changes. Every kind"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 102), "{text}");
