@@ -121,6 +121,15 @@ fn pictures_are_learned_and_new_ones_classified_and_explained() {
         let heated = Image::read(&map, 3).unwrap();
         assert_eq!((heated.width, heated.height), (32, 32), "{}", map.display());
     }
+    // Pictures of several folders may have the same name.
+    train(
+        desk.path(),
+        &["predict", "--run", "photos", "photos/sky/1.png", "photos/sky/../sky/1.png", "--explain", "both"],
+    );
+    let mut names: Vec<_> =
+        fs::read_dir(desk.path().join("both")).unwrap().map(|map| map.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["1-sky-2.png", "1-sky.png"]);
     train(desk.path(), &["predict", "--run", "photos", "a-sunset.png", "--output", "classes.csv"]);
     let table = fs::read_to_string(desk.path().join("classes.csv")).unwrap();
     assert!(table.starts_with("file,class,sky,sunset\na-sunset.png,sunset,"), "{table}");

@@ -4,7 +4,9 @@
 //!
 //!     cargo run -p import-vision [-- resnet18-f37072fd.pth]
 //!
-//! HEADER
+//! It prints the loss of the first step and of the last, about 0.7 and below 0.01, and how many of 16 new pictures are right, which
+//! is all of them; before that, what became of the weights in the file. On two cores it takes about five seconds.
+
 use std::f64::consts::TAU;
 
 use burn::{

@@ -25,7 +25,7 @@ use super::{
     loss::Loss,
     on_device, on_pixels, pages,
     parts::{Batch, Part, Parts},
-    prediction::{Said, explain},
+    prediction::{Explanations, Said},
     pretrained::{ImageModelConfig, Pretrained},
 };
 use crate::{grad_cam::grad_cam, network::Network};
@@ -124,6 +124,7 @@ impl Job for ImageClassificationJob {
         weights::apply(&mut network, trained.weights)?;
         let header = ["file", "class"].into_iter().map(str::to_string).chain(artefact.classes.iter().cloned());
         let mut rows = vec![header.collect()];
+        let mut explanations = request.explain.as_deref().map(Explanations::new).transpose()?;
         for files in request.files()?.chunks(PREDICTED_TOGETHER) {
             let prepared: Vec<Image> = files.iter().map(|file| artefact.read(file)).collect::<Result<_, _>>()?;
             let pixels = on_pixels(&artefact, &prepared, trained.device);
@@ -135,10 +136,10 @@ impl Job for ImageClassificationJob {
                     output(Generated::Text(&format!("{}  {}\n", said.line(), file.display())))?;
                 }
             }
-            if let Some(folder) = &request.explain {
+            if let Some(explanations) = &mut explanations {
                 let classes: Vec<usize> = said.iter().map(Said::class).collect();
                 let names: Vec<&str> = classes.iter().map(|class| artefact.classes[*class].as_str()).collect();
-                explain(folder, files, &prepared, &names, grad_cam(&network, pixels, &classes), output)?;
+                explanations.write(files, &prepared, &names, grad_cam(&network, pixels, &classes), output)?;
             }
         }
         if request.output.is_some() {

@@ -1,6 +1,7 @@
 //! What a network says of single pictures, for `train predict`.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -75,21 +76,46 @@ impl Said {
     }
 }
 
-/// Writes what each prediction rests on to `<folder>/<name of the picture>-<class>.png`.
-pub(super) fn explain<B: Backend>(
-    folder: &Path,
-    files: &[PathBuf],
-    prepared: &[Image],
-    classes: &[&str],
-    maps: Tensor<B, 3>,
-    output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
-) -> Result<(), TaskError> {
-    fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
-    for ((file, class), heated) in files.iter().zip(classes).zip(heat::overlays(prepared, maps)) {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let path = folder.join(format!("{stem}-{}.png", class.replace(['/', '\\'], "-")));
-        fs::write(&path, png(&heated)).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        output(Generated::File(&path))?;
+/// What predictions rest on, as pictures in a folder.
+pub(super) struct Explanations {
+    folder: PathBuf,
+    written: BTreeSet<PathBuf>,
+}
+
+impl Explanations {
+    /// In `folder`, which is made.
+    pub fn new(folder: &Path) -> Result<Self, TaskError> {
+        fs::create_dir_all(folder).map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
+        Ok(Self { folder: folder.to_path_buf(), written: BTreeSet::new() })
     }
-    Ok(())
+
+    /// Writes those of a batch. `maps`: `[pictures, height, width]`
+    pub fn write<B: Backend>(
+        &mut self,
+        files: &[PathBuf],
+        prepared: &[Image],
+        classes: &[&str],
+        maps: Tensor<B, 3>,
+        output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        for ((file, class), heated) in files.iter().zip(classes).zip(heat::overlays(prepared, maps)) {
+            let path = self.path(file, class);
+            fs::write(&path, png(&heated)).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+            output(Generated::File(&path))?;
+        }
+        Ok(())
+    }
+
+    /// `<name of the picture>-<class>.png`, and a number where files of several folders have one name.
+    fn path(&mut self, file: &Path, class: &str) -> PathBuf {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let name = format!("{stem}-{}", class.replace(['/', '\\'], "-"));
+        let mut path = self.folder.join(format!("{name}.png"));
+        let mut number = 1;
+        while !self.written.insert(path.clone()) {
+            number += 1;
+            path = self.folder.join(format!("{name}-{number}.png"));
+        }
+        path
+    }
 }
