@@ -1,8 +1,8 @@
 //! Files that `torch.save` wrote: a zip archive since PyTorch 1.6, and before that pickles and raw numbers one after the other.
 //!
 //! burn-store opens the archives. Its reader of what is in them is not used: it refuses a checkpoint with the state of an optimiser
-//! (a dictionary whose keys are numbers), and it takes every tensor for contiguous, so that weights in the memory format
-//! `channels_last` come out in another order, without an error.
+//! of one parameter (a dictionary whose only key is a number), and it takes every tensor for contiguous, so that weights in the
+//! memory format `channels_last` come out in another order, without an error.
 
 use std::{collections::HashMap, path::Path};
 
