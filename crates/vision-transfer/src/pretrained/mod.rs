@@ -62,12 +62,12 @@ fn listed(problems: &[String]) -> String {
     text
 }
 
-/// Reads the weights in a file of safetensors or PyTorch, as [`state_dict::read`](::state_dict::read) does.
+/// Reads the weights in a file of safetensors or PyTorch, as [`state_dict::read`] does.
 ///
 /// # Errors
 /// [`PretrainedError::File`] when the file cannot be read, is damaged or holds no tensors.
 pub fn read(path: impl AsRef<Path>) -> Result<StateDict, PretrainedError> {
-    Ok(::state_dict::read(path)?)
+    Ok(state_dict::read(path)?)
 }
 
 /// The weights and running statistics of a network by name, copied to the host.
