@@ -1,8 +1,8 @@
 //! Building blocks that several model families share and that have to be fast.
 //!
 //! Every block has one signature over `B: Backend`. Behind it is a portable path in plain tensor operations, and with
-//! the features `ndarray` and `flex` hand-tuned kernels that the CPU backends of these names take by themselves (see
-//! [`cpu`]). Both paths give the same values and gradients up to rounding.
+//! the features `ndarray` and `flex` hand-tuned kernels that the CPU backends of these names take by themselves (the
+//! module `cpu`). Both paths give the same values and gradients up to rounding.
 
 pub mod attention;
 pub mod batch_norm;

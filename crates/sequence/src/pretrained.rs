@@ -19,32 +19,35 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::{
-    module::ParamId,
-    tensor::{TensorData, backend::Backend},
-};
-use burn_store::{KeyRemapper, ModuleSnapshot, ModuleStore, PytorchStore, SafetensorsStore, TensorSnapshot};
-use layers::recurrent::state_dict;
+use burn::{module::ParamId, tensor::backend::Backend};
+use burn_store::{KeyRemapper, ModuleSnapshot, SafetensorsStore, TensorSnapshot};
+use layers::recurrent::state_dict::{FROM_PYTORCH, TO_PYTORCH};
+use state_dict::ReadError;
 
 use crate::language_model::LanguageModel;
 
-/// Tensors by name, as PyTorch's `state_dict()` gives them.
-pub type StateDict = BTreeMap<String, TensorData>;
+pub use state_dict::StateDict;
 
 /// Why weights cannot be read, used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PretrainedError {
-    /// The file cannot be read or written, or is in neither of the two formats.
+    /// The file cannot be read or written, or holds no weights.
     #[error("{}: {message}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// The cause.
+        /// The cause, and what to do.
         message: String,
     },
     /// The tensors are not those of this model: each name that is missing, unknown or of another shape.
     #[error("the weights do not fit this model: {}", .0.join("; "))]
     Mismatch(Vec<String>),
+}
+
+impl From<ReadError> for PretrainedError {
+    fn from(error: ReadError) -> Self {
+        Self::File { path: error.path, message: error.message }
+    }
 }
 
 /// The prefix of PyTorch's `DataParallel`.
@@ -53,12 +56,20 @@ const MODULE: (&str, &str) = (r"^module\.", "");
 /// Other names for the parts of a language model: those of PyTorch's `word_language_model`.
 const ALIASES: [(&str, &str); 2] = [(r"^encoder\.", "embedding."), (r"^decoder\.", "output.")];
 
-/// Loads a PyTorch `state_dict` (`.pt`, `.pth`) or a `.safetensors` file into `model`, as [`load_state_dict`] does.
+/// Reads the weights in a file of safetensors or PyTorch, as [`state_dict::read`] does.
+///
+/// # Errors
+/// [`PretrainedError::File`] when the file cannot be read, is damaged or holds no tensors.
+pub fn read(path: impl AsRef<Path>) -> Result<StateDict, PretrainedError> {
+    Ok(state_dict::read(path)?)
+}
+
+/// Loads the weights in a file into `model`: [`read`], then [`load_state_dict`].
 ///
 /// # Errors
 /// [`PretrainedError::File`] when the file cannot be read, and those of [`load_state_dict`].
 pub fn load<B: Backend, M: ModuleSnapshot<B>>(model: &mut M, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
-    load_state_dict(model, read(path.as_ref())?)
+    load_state_dict(model, read(path)?)
 }
 
 /// Puts the tensors of a PyTorch `state_dict` into `model`, a model of this crate.
@@ -118,30 +129,10 @@ pub fn load_state_dict<B: Backend, M: ModuleSnapshot<B>>(
 /// [`PretrainedError::File`] when it cannot be written.
 pub fn save<B: Backend>(model: &LanguageModel<B>, path: impl AsRef<Path>) -> Result<(), PretrainedError> {
     let path = path.as_ref();
-    let mut store = SafetensorsStore::from_file(path).overwrite(true).remap(remapper(&state_dict::TO_PYTORCH));
-    model.save_into(&mut store).map_err(|error| file_error(path, error))
-}
-
-fn read(path: &Path) -> Result<StateDict, PretrainedError> {
-    let is_safetensors = path.extension().is_some_and(|ext| ext == "safetensors");
-    if is_safetensors {
-        let store = SafetensorsStore::from_file(path).map_indices_contiguous(false);
-        read_store(store, path)
-    } else {
-        let store = PytorchStore::from_file(path).map_indices_contiguous(false);
-        read_store(store, path)
-    }
-}
-
-fn read_store<S: ModuleStore>(mut store: S, path: &Path) -> Result<StateDict, PretrainedError> {
-    let snapshots = store.get_all_snapshots().map_err(|error| file_error(path, error))?;
-    snapshots
-        .iter()
-        .map(|(name, snapshot)| match snapshot.to_data() {
-            Ok(data) => Ok((name.clone(), data)),
-            Err(error) => Err(file_error(path, format!("{name}: {error}"))),
-        })
-        .collect()
+    let mut store = SafetensorsStore::from_file(path).overwrite(true).remap(remapper(&TO_PYTORCH));
+    model
+        .save_into(&mut store)
+        .map_err(|error| PretrainedError::File { path: path.to_path_buf(), message: error.to_string() })
 }
 
 /// The tensors under our names and in the float type of the backend: a load keeps the type that it finds, and not every
@@ -155,7 +146,7 @@ fn rename<B: Backend>(tensors: StateDict, aliases: &[(&str, &str)]) -> Vec<Tenso
             TensorSnapshot::from_data(data, stack, Vec::new(), ParamId::new())
         })
         .collect();
-    let names = remapper(&[&[MODULE], aliases, &state_dict::FROM_PYTORCH].concat());
+    let names = remapper(&[&[MODULE], aliases, &FROM_PYTORCH].concat());
     names.remap(snapshots).0
 }
 
@@ -163,8 +154,4 @@ fn rename<B: Backend>(tensors: StateDict, aliases: &[(&str, &str)]) -> Vec<Tenso
 /// When a pattern is no regular expression; they are all constants.
 fn remapper(patterns: &[(&str, &str)]) -> KeyRemapper {
     KeyRemapper::from_patterns(patterns.to_vec()).expect("constant patterns are valid")
-}
-
-fn file_error(path: &Path, message: impl std::fmt::Display) -> PretrainedError {
-    PretrainedError::File { path: path.to_path_buf(), message: message.to_string() }
 }

@@ -50,6 +50,24 @@ fn a_pytorch_file_loads_and_survives_safetensors() {
     assert_data_close("from safetensors", &again, expected, 1e-4);
 }
 
+#[track_caller]
+fn assert_loads_as_pytorch_saved_it(file: &str) {
+    let mut model = lstm::<Flex>(4);
+    pretrained::load(&mut model, format!("{FIXTURES}/{file}")).unwrap();
+    let fixture = Fixture::read(format!("{FIXTURES}/language_model.safetensors"));
+    assert_data_close(file, &logits(&model).into_data(), fixture.data("lstm.logits"), 1e-4);
+}
+
+#[test]
+fn a_checkpoint_with_the_state_of_an_optimiser_loads() {
+    assert_loads_as_pytorch_saved_it("lstm_checkpoint.pt");
+}
+
+#[test]
+fn matrices_that_lie_column_after_column_are_not_scrambled() {
+    assert_loads_as_pytorch_saved_it("lstm_transposed.pt");
+}
+
 #[test]
 fn other_names_are_understood() {
     let fixture = Fixture::read(format!("{FIXTURES}/language_model.safetensors"));

@@ -1,8 +1,8 @@
 //! Files that `torch.save` wrote: a zip archive since PyTorch 1.6, and before that pickles and raw numbers one after the other.
 //!
 //! burn-store opens the archives. Its reader of what is in them is not used: it refuses a checkpoint with the state of an optimiser
-//! (a dictionary whose keys are numbers), and it takes every tensor for contiguous, so that weights in the memory format
-//! `channels_last` come out in another order, without an error.
+//! of one parameter (a dictionary whose only key is a number), and it takes every tensor for contiguous, so that weights in the
+//! memory format `channels_last` come out in another order, without an error.
 
 use std::{collections::HashMap, path::Path};
 
@@ -19,6 +19,10 @@ const LEGACY_MAGIC: [u8; 15] = *b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\x
 
 /// Dictionaries in dictionaries beyond this depth hold no weights.
 const DEPTH: usize = 8;
+
+/// How many elements a tensor may have that shows some of its storage more than once, as an expanded one does: its size is not
+/// bounded by that of the file, and one that is damaged could be larger than the memory.
+const MAX_EXPANDED: usize = 1 << 28;
 
 /// Every tensor of a file under its full name: the keys of the dictionaries that lead to it, with dots between them. `wanted` tells
 /// by their names which of them to read.
@@ -155,21 +159,43 @@ fn tensors(value: &Value, path: &mut Vec<String>, found: &mut impl FnMut(String,
 fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Result<TensorData, String> {
     let StoredTensor { storage, offset, shape, strides } = tensor;
     let width = storage.dtype.size();
-    let too_early = || "the file ends too early".to_string();
-    let elements = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size)).ok_or_else(too_early)?;
-    if elements > bytes.len() / width {
-        return Err(too_early());
+    let elements = num_elements(tensor, bytes.len() / width)?;
+    let ordered = if elements > 0 && is_row_major(shape, strides) {
+        bytes[offset * width..][..elements * width].to_vec()
+    } else {
+        gathered(tensor, elements, bytes)
+    };
+    Ok(TensorData::from_bytes_vec(ordered, shape.clone(), storage.dtype))
+}
+
+/// How many elements a tensor has, all of which are among the `stored` ones of its storage.
+fn num_elements(tensor: &StoredTensor, stored: usize) -> Result<usize, String> {
+    let StoredTensor { offset, shape, strides, .. } = tensor;
+    if shape.contains(&0) {
+        return Ok(0);
     }
-    if is_row_major(shape, strides) {
-        let begin = offset.checked_mul(width).ok_or_else(too_early)?;
-        let ordered = bytes.get(begin..).and_then(|bytes| bytes.get(..elements * width)).ok_or_else(too_early)?;
-        return Ok(TensorData::from_bytes_vec(ordered.to_vec(), shape.clone(), storage.dtype));
+    let last = shape.iter().zip(strides).try_fold(*offset, |place, (size, stride)| {
+        let way = stride.checked_mul(size - 1)?;
+        place.checked_add(way)
+    });
+    if last.is_none_or(|last| last >= stored) {
+        return Err("the file ends too early".to_string());
     }
+    let elements = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    elements
+        .filter(|elements| *elements <= stored.max(MAX_EXPANDED))
+        .ok_or_else(|| format!("{stored} stored numbers are expanded to more than {MAX_EXPANDED}"))
+}
+
+/// The bytes of elements that lie in another order than that of their indices, one by one.
+fn gathered(tensor: &StoredTensor, elements: usize, bytes: &[u8]) -> Vec<u8> {
+    let StoredTensor { storage, offset, shape, strides } = tensor;
+    let width = storage.dtype.size();
     let mut ordered = Vec::with_capacity(elements * width);
     let mut index = vec![0; shape.len()];
     for _ in 0..elements {
-        let place: usize = offset + index.iter().zip(strides).map(|(index, stride)| index * stride).sum::<usize>();
-        ordered.extend_from_slice(bytes.get(place * width..(place + 1) * width).ok_or_else(too_early)?);
+        let place = offset + index.iter().zip(strides).map(|(index, stride)| index * stride).sum::<usize>();
+        ordered.extend_from_slice(&bytes[place * width..][..width]);
         for (index, size) in index.iter_mut().zip(shape).rev() {
             *index += 1;
             if *index < *size {
@@ -178,7 +204,7 @@ fn in_order(tensor: &StoredTensor, bytes: &[u8]) -> Result<TensorData, String> {
             *index = 0;
         }
     }
-    Ok(TensorData::from_bytes_vec(ordered, shape.clone(), storage.dtype))
+    ordered
 }
 
 /// Whether the elements lie in the order of the indices, the last index fastest.
