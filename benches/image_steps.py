@@ -8,16 +8,16 @@ as tensors. (torch 2.15, torchvision; $KILN_DATA or ../shared/data holds the pic
 """
 
 import argparse
-import json
 import multiprocessing
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import kiln
+from kiln import ROOT
+
 CONFIG = ROOT / "configs" / "vision-transfer" / "cifar10-resnet20-from-scratch.toml"
 WINDOW = 10  # steps in one measurement
 
@@ -31,12 +31,6 @@ FROZEN = {
     "task.fine_tuning.freeze": ["trunk"],
     "optimizer.learning_rate": 0.001,
 }
-
-
-def toml(value):
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value)
 
 
 def pytorch(job, steps, threads, results):
@@ -81,16 +75,12 @@ def in_own_process(job, steps, threads):
     return found
 
 
-def kiln(binary, backend, settings, steps, folder):
+def timed(binary, backend, settings, steps, folder):
     run = Path(folder) / f"{backend}-{time.time_ns()}"
     quiet = {"runs": str(folder), "training.log_every": f"{WINDOW} steps", "training.checkpoint_every": "never"}
-    command = [binary, "--config", CONFIG, "--backend", backend, "--quiet", "--name", run.name, "--max-steps", steps]
-    for key, value in {**quiet, **settings}.items():
-        command += ["--set", f"{key}={toml(value)}"]
-    timed = subprocess.run(["/usr/bin/time", "-f", "%M", *map(str, command)], check=True, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    times = [1000 / row["metrics"]["steps_per_second"] for row in rows if row["split"] == "train"]
-    return times[1:], int(timed.stderr.split()[-1]) / 1024
+    measure = ["/usr/bin/time", "-f", "%M"]
+    said = kiln.train(binary, CONFIG, backend, run.name, {**quiet, **settings}, "--max-steps", steps, before=measure)
+    return kiln.step_times(run), int(said.split()[-1]) / 1024
 
 
 def main():
@@ -111,7 +101,7 @@ def main():
                     measured = (
                         in_own_process(job, arguments.steps, arguments.threads)
                         if name == "pytorch"
-                        else kiln(arguments.binary, name, settings, arguments.steps, folder)
+                        else timed(arguments.binary, name, settings, arguments.steps, folder)
                     )
                     times += measured[0]
                     peaks.append(measured[1])

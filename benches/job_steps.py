@@ -17,11 +17,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+import kiln
 import pytorch_speech
 import pytorch_translator
+from kiln import ROOT
 from pytorch_classifier import Classifier, padded
 
-ROOT = Path(__file__).resolve().parent.parent
 WINDOW = 20  # steps in one measurement
 
 
@@ -102,15 +103,11 @@ JOBS = {
 }
 
 
-def kiln(binary, backend, path, steps, folder):
+def train(binary, backend, path, steps, folder):
     run = Path(folder) / f"{path.stem}-{backend}-{time.time_ns()}"
     settings = {"runs": str(folder), "training.log_every": f"{WINDOW} steps", "training.checkpoint_every": "never"}
-    command = [binary, "--config", path, "--backend", backend, "--quiet", "--name", run.name, "--max-steps", steps]
-    for key, value in settings.items():
-        command += ["--set", f"{key}={json.dumps(value)}"]
-    subprocess.run([str(part) for part in command], check=True)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [1000 / row["metrics"]["steps_per_second"] for row in rows if row["split"] == "train"][1:]
+    kiln.train(binary, path, backend, run.name, settings, "--max-steps", steps)
+    return kiln.step_times(run)
 
 
 def main():
@@ -135,7 +132,7 @@ def main():
             for _ in range(args.rounds):
                 times["pytorch"] += timed(model, config, batches, loss_of, args.steps)
                 for backend in args.backends.split(","):
-                    times[backend] += kiln(args.binary, backend, path, args.steps, folder)
+                    times[backend] += train(args.binary, backend, path, args.steps, folder)
         reference = statistics.median(times["pytorch"])
         for name, values in times.items():
             median = statistics.median(values)

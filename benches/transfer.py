@@ -6,13 +6,14 @@ python benches/transfer.py --seeds 3 [--binary target/debug/train]
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import kiln
+from kiln import ROOT
+
 CONFIG = ROOT / "configs" / "vision-transfer" / "few-images-finetune.toml"
 CIFAR = {
     "data.source": "$KILN_DATA/cifar10-images/cifar10-full-50000-10000.tar.gz",
@@ -24,26 +25,17 @@ TASKS = {"ants and bees": ({}, [5, 20, 100]), "four classes of CIFAR-10": (CIFAR
 STARTS = {"pretrained": {}, "from scratch": {"model.pretrained": "none", "task.fine_tuning": {}, "data.normalize": "imagenet"}}
 
 
-def toml(value):
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
-    return json.dumps(value)
-
-
 def score(binary, backend, settings, seed, folder):
     name = f"run-{len(list(Path(folder).iterdir()))}"
-    command = [binary, "--config", CONFIG, "--backend", backend, "--quiet", "--name", name, "--seed", seed]
-    for key, value in {"runs": folder, "data.split_seed": seed, **settings}.items():
-        command += ["--set", f"{key}={toml(value)}"]
-    subprocess.run([str(part) for part in command], check=True, cwd=ROOT)
+    settings = {"runs": folder, "data.split_seed": seed, **settings}
+    kiln.train(binary, CONFIG, backend, name, settings, "--seed", seed)
     run = Path(folder) / name
     if "data.classes" in settings:
         # The test part, which CIFAR-10 has.
         evaluation = [binary, "eval", "--run", run, "--checkpoint", "last", "--backend", backend]
         printed = subprocess.run([str(part) for part in evaluation], check=True, cwd=ROOT, capture_output=True, text=True).stdout
         return next(float(line.split()[1]) for line in printed.splitlines() if line.split()[0] == "accuracy")
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [row["metrics"]["accuracy"] for row in rows if row["split"] == "validation"][-1]
+    return kiln.rows(run, "validation")[-1]["accuracy"]
 
 
 def main():
