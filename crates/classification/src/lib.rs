@@ -8,6 +8,6 @@ mod options;
 mod predictions;
 
 pub use loss::ClassificationLoss;
-pub use multi_label::MultiLabelPredictions;
+pub use multi_label::{LABEL_THRESHOLD, MultiLabelPredictions, label_probabilities};
 pub use options::{ClassWeights, ClassificationOptions};
 pub use predictions::{Prediction, Predictions, largest, probabilities};

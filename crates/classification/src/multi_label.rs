@@ -1,9 +1,14 @@
 use burn::tensor::{Tensor, activation::sigmoid, backend::Backend};
 use report::{Body, Section, Table};
-use training_loop::{error::TaskError, task::Scores};
+use training_loop::{error::TaskError, metrics::precision_recall_f1, task::Scores};
 
 /// From this probability on, a label is predicted.
-const THRESHOLD: f32 = 0.5;
+pub const LABEL_THRESHOLD: f32 = 0.5;
+
+/// The probabilities of all labels, row by row, from logits `[batch, classes]`.
+pub fn label_probabilities<B: Backend>(logits: Tensor<B, 2>) -> Vec<f32> {
+    sigmoid(logits).into_data().iter::<f32>().collect()
+}
 
 /// What the model says of items that may have several labels, or none.
 pub struct MultiLabelPredictions<'a> {
@@ -30,15 +35,10 @@ impl Counts {
         self.false_alarms += u64::from(predicted && !there);
     }
 
-    /// Precision, recall and F1; 0 where nothing was there to divide by.
+    /// Precision, recall and F1.
     fn scores(self) -> [f64; 3] {
-        let ratio = |part: u64, whole: u64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
         let Self { hits, misses, false_alarms } = self;
-        [
-            ratio(hits, hits + false_alarms),
-            ratio(hits, hits + misses),
-            ratio(2 * hits, 2 * hits + misses + false_alarms),
-        ]
+        precision_recall_f1(hits, hits + false_alarms, hits + misses)
     }
 }
 
@@ -54,7 +54,7 @@ impl<'a> MultiLabelPredictions<'a> {
     /// - logits: `[batch, classes]`
     /// - labels: row-major `[batch, classes]`, 1 for a label that is there and 0 for another
     pub fn add<B: Backend>(&mut self, logits: Tensor<B, 2>, labels: &[f32]) {
-        let probabilities: Vec<f32> = sigmoid(logits).into_data().iter::<f32>().collect();
+        let probabilities = label_probabilities(logits);
         let classes = self.classes.len();
         for (row, labels) in probabilities.chunks(classes).zip(labels.chunks(classes)) {
             let item: Vec<(f32, bool)> = row.iter().zip(labels).map(|(p, label)| (*p, *label > 0.5)).collect();
@@ -80,7 +80,8 @@ impl<'a> MultiLabelPredictions<'a> {
             misses: sum.misses + counts.misses,
             false_alarms: sum.false_alarms + counts.false_alarms,
         });
-        let exact = self.items.iter().filter(|item| item.iter().all(|(p, there)| (*p >= THRESHOLD) == *there)).count();
+        let exact =
+            self.items.iter().filter(|item| item.iter().all(|(p, there)| (*p >= LABEL_THRESHOLD) == *there)).count();
         let items = self.items.len() as f64;
         // A class that never is there has no precision to average.
         let precisions: Vec<f64> = (0..self.classes.len()).filter_map(|class| self.average_precision(class)).collect();
@@ -115,7 +116,7 @@ impl<'a> MultiLabelPredictions<'a> {
 
     fn counts(&self, class: usize) -> Counts {
         let mut counts = Counts::default();
-        self.items.iter().for_each(|item| counts.add(item[class].0 >= THRESHOLD, item[class].1));
+        self.items.iter().for_each(|item| counts.add(item[class].0 >= LABEL_THRESHOLD, item[class].1));
         counts
     }
 

@@ -285,6 +285,12 @@ impl DataError {
         }
     }
 
+    /// What to say of a class that a finished model does not know.
+    pub(crate) fn unknown_class(class: &str, known: &[String]) -> String {
+        let known = known.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ");
+        format!("the class `{class}` is not one that the model was trained on; these are {known}")
+    }
+
     /// For `map_err`: reading `path` failed.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -72,11 +72,17 @@ fn unpack(archive: impl Read, wanted: fn(&str) -> bool) -> std::io::Result<Vec<(
     Ok(files)
 }
 
+/// The folders of a path.
+pub(crate) fn folders(name: &str) -> Vec<&str> {
+    let mut folders: Vec<&str> = name.split('/').collect();
+    folders.pop();
+    folders
+}
+
 /// How many folders, from the first on, all paths share.
 pub(crate) fn shared_folders<'a>(mut names: impl Iterator<Item = &'a str>) -> usize {
-    let folders = |name: &'a str| name.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev();
     let Some(first) = names.next() else { return 0 };
-    let first: Vec<&str> = folders(first).collect();
-    let shared = |name| folders(name).zip(&first).take_while(|(a, b)| a == *b).count();
-    names.map(shared).min().unwrap_or(first.len()).min(first.len())
+    let first = folders(first);
+    let shared = |name| folders(name).iter().zip(&first).take_while(|(a, b)| a == b).count();
+    names.map(shared).min().unwrap_or(first.len())
 }

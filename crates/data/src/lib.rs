@@ -18,6 +18,8 @@ mod error;
 mod gather;
 pub mod image;
 mod locate;
+mod on_error;
+mod part_counts;
 mod seed;
 pub mod series;
 mod split;
@@ -25,4 +27,6 @@ pub mod text;
 
 pub use error::DataError;
 pub use locate::{DATA_VARIABLE, locate, real_data_folder};
+pub use on_error::OnError;
+pub use part_counts::PartCounts;
 pub use seed::{SplitMix64, stream_seed};

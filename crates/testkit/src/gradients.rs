@@ -7,7 +7,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
-use training_loop::weights::NamedTensors;
+use training_loop::{parameters::is_enum, weights::NamedTensors};
 
 use crate::assert_data_close;
 
@@ -73,11 +73,6 @@ impl<B: AutodiffBackend> ModuleVisitor<B> for Collect<B> {
             None => self.without.push(path),
         }
     }
-}
-
-/// Whether a module is an enum, the name of whose variant is no part of a path.
-fn is_enum(container_type: &str) -> bool {
-    container_type.starts_with("Enum:")
 }
 
 /// The gradient of `function`, a scalar, at `input`, by central differences of `step`.

@@ -200,6 +200,12 @@ impl PredictRequest {
     }
 }
 
+/// The text of an artefact that a run keeps in its folder.
+pub fn read_artefact(run: &Path, file_name: &str) -> Result<String, TaskError> {
+    let path = run.join(file_name);
+    Ok(fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?)
+}
+
 /// Rows, the header among them, as CSV.
 pub fn csv_table(rows: impl IntoIterator<Item = Vec<String>>) -> Result<String, TaskError> {
     let mut writer = csv::Writer::from_writer(Vec::new());

@@ -54,13 +54,15 @@ pub fn list<B: Backend, M: Module<B>>(module: &M) -> Vec<ParameterInfo> {
             });
         }
     }
-    // The name of an enum's variant is no part of a path: see `weights::collect`.
-    fn is_enum(container: &str) -> bool {
-        container.starts_with("Enum:")
-    }
     let mut lister = Lister::default();
     module.visit(&mut lister);
     lister.found
+}
+
+/// Whether a module that a visitor enters is an enum, by its type: the name of its variant is no part of a path (see
+/// [`weights::collect`](crate::weights::collect)).
+pub fn is_enum(container_type: &str) -> bool {
+    container_type.starts_with("Enum:")
 }
 
 /// Takes the gradients of the parameters for which `wanted(index)` holds, flattened; `None` where there is none.

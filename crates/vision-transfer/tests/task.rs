@@ -363,6 +363,7 @@ fn the_report_shows_pictures_as_the_network_sees_them() {
         });
         pictures.collect()
     };
+    task.prepare(&model, &device, &()).unwrap();
     task.evaluate(&model, &mut splits.validation.unwrap().iter(), &device).unwrap();
     let training = shown(&task, "training-pictures");
     assert_eq!(training["Training pictures"].len(), 2);

@@ -1,8 +1,8 @@
 use super::augment::AugmentConfig;
 use super::features::FeaturesConfig;
 use super::split::SpeechSplit;
-use crate::DataError;
 use crate::text::corpus::wrong_source;
+use crate::{DataError, OnError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,17 +56,6 @@ pub struct SpeechConfig {
     /// Whether a training batch gathers recordings of similar length, so that little of it is padding. The batches still
     /// come in random order, and each recording comes once an epoch.
     pub bucket_by_length: bool,
-}
-
-/// What happens where a recording cannot be read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnError {
-    /// An error that names the file.
-    #[default]
-    Refuse,
-    /// It is passed over and counted.
-    Skip,
 }
 
 impl Default for SpeechConfig {

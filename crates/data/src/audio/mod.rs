@@ -19,11 +19,12 @@ mod split;
 mod strings;
 mod wav;
 
+pub use crate::{OnError, PartCounts};
 pub use artefact::SpeechArtefact;
 pub use augment::AugmentConfig;
 pub use batches::{SpeechBatch, SpeechBatches};
-pub use config::{OnError, SpeechConfig};
-pub use facts::{PartCounts, SpeechFacts};
+pub use config::SpeechConfig;
+pub use facts::SpeechFacts;
 pub use features::{FeatureExtractor, FeatureKind, Features, FeaturesConfig, Normalization, Normalize};
 pub use prepared::SpeechData;
 pub use resample::Resampler;

@@ -1,6 +1,6 @@
 use super::augment::AugmentConfig;
 use super::statistics::Normalize;
-use crate::audio::OnError;
+use crate::OnError;
 use crate::split::wrong_fractions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

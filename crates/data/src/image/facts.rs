@@ -1,6 +1,5 @@
-use super::pictures::Pictures;
 use super::statistics::Statistics;
-use crate::split::Parts;
+use crate::PartCounts;
 
 /// Files that are named of those that could not be read.
 const NAMED: usize = 3;
@@ -11,7 +10,7 @@ pub struct ImageFacts {
     /// The source, as the configuration names it.
     pub source: String,
     /// Pictures of each class, in the order of their numbers.
-    pub classes: Vec<ClassCounts>,
+    pub classes: Vec<PartCounts>,
     /// Pictures in the training, the validation and the test part.
     pub part_sizes: [usize; 3],
     /// Pictures that could not be read and were passed over.
@@ -28,32 +27,7 @@ pub struct ImageFacts {
     pub in_memory: bool,
 }
 
-/// How many pictures of a class there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClassCounts {
-    /// The class.
-    pub name: String,
-    /// Pictures in the training part.
-    pub train: usize,
-    /// Pictures in the validation part.
-    pub validation: usize,
-    /// Pictures in the test part.
-    pub test: usize,
-}
-
 impl ImageFacts {
-    /// Pictures of each class in each part.
-    pub(super) fn count(classes: &[String], pictures: &Pictures, parts: &Parts) -> Vec<ClassCounts> {
-        let mut counts: Vec<ClassCounts> =
-            classes.iter().map(|name| ClassCounts { name: name.clone(), ..ClassCounts::default() }).collect();
-        let of =
-            |part: &[usize]| part.iter().flat_map(|place| pictures.classes_of(*place).to_vec()).collect::<Vec<_>>();
-        of(&parts.train).into_iter().for_each(|class| counts[class].train += 1);
-        of(&parts.validation).into_iter().for_each(|class| counts[class].validation += 1);
-        of(&parts.test).into_iter().for_each(|class| counts[class].test += 1);
-        counts
-    }
-
     /// A line each, for the start of a run.
     pub fn lines(&self) -> Vec<(String, String)> {
         let [train, validation, test] = self.part_sizes;
@@ -82,7 +56,7 @@ impl ImageFacts {
 
     fn class_list(&self) -> String {
         const LISTED: usize = 12;
-        let one = |class: &ClassCounts| format!("{} ({})", class.name, class.train + class.validation + class.test);
+        let one = |class: &PartCounts| format!("{} ({})", class.name, class.all());
         let listed: Vec<String> = self.classes.iter().take(LISTED).map(one).collect();
         let more = match self.classes.len().saturating_sub(LISTED) {
             0 => String::new(),

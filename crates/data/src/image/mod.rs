@@ -22,7 +22,7 @@ mod statistics;
 pub use artefact::ImageArtefact;
 pub use batches::{ImageBatch, ImageBatches, Labels, Shown};
 pub use config::ImageConfig;
-pub use facts::{ClassCounts, ImageFacts};
+pub use facts::ImageFacts;
 pub use picture::{Image, png};
 pub use prepared::ImageData;
 pub use statistics::{Normalize, NormalizeRule, Statistics};

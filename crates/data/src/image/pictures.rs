@@ -3,9 +3,8 @@
 use super::batches::Labels;
 use super::picture::Image;
 use super::source::{Found, Part, Pixels};
-use crate::DataError;
-use crate::audio::OnError;
 use crate::gather::Content;
+use crate::{DataError, OnError};
 use image::ImageReader;
 use rayon::prelude::*;
 use std::borrow::Cow;

@@ -8,9 +8,9 @@ use super::pictures::{Pictures, Reading};
 use super::source::{Pixels, Source};
 use super::split;
 use super::statistics::{Normalize, NormalizeRule, Statistics};
-use crate::DataError;
 use crate::dealing::Dealer;
 use crate::split::Parts;
+use crate::{DataError, PartCounts};
 use download::Progress;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -229,7 +229,7 @@ impl Loaded {
         };
         let facts = ImageFacts {
             source: config.source.clone(),
-            classes: ImageFacts::count(&classes, &pictures, &parts),
+            classes: PartCounts::of(&classes, &parts, |place| pictures.classes_of(place).to_vec()),
             part_sizes: [parts.train.len(), parts.validation.len(), parts.test.len()],
             skipped,
             sizes: [range(0), range(1)],
@@ -283,8 +283,7 @@ fn keep_only(source: &mut Source, classes: &[String], multi_label: bool) {
 }
 
 fn unknown_class(source: &Source, found: &super::source::Found, classes: &[String]) -> DataError {
-    let unknown = found.labels.iter().find(|label| !classes.contains(label)).cloned().unwrap_or_default();
-    let known = classes.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ");
-    let message = format!("the class `{unknown}` is not one that the model was trained on; these are {known}");
+    let unknown = found.labels.iter().find(|label| !classes.contains(label)).map_or("", String::as_str);
+    let message = DataError::unknown_class(unknown, classes);
     DataError::BadClasses { path: source.root.join(&found.name), message }
 }

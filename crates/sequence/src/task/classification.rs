@@ -1,6 +1,6 @@
 //! The job `sequence-classification`: which class a text belongs to.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
@@ -16,7 +16,7 @@ use data::text::{
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
     model_block,
     task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
@@ -117,9 +117,8 @@ fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
 }
 
 fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
-    let path = folder.join(CLASSES_FILE);
-    let bytes = fs::read(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{} is damaged: {error}", path.display()).into())
+    let damaged = |error| format!("{} is damaged: {error}", folder.join(CLASSES_FILE).display());
+    Ok(serde_json::from_str(&read_artefact(folder, CLASSES_FILE)?).map_err(damaged)?)
 }
 
 /// `[texts, classes]`
@@ -138,11 +137,7 @@ fn probabilities_of<B: Backend>(
 
 fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
     let [train, validation, test] = facts.part_sizes();
-    let classes: Vec<String> = facts
-        .classes
-        .iter()
-        .map(|class| format!("{} ({})", class.name, class.train + class.validation + class.test))
-        .collect();
+    let classes: Vec<String> = facts.classes.iter().map(|class| format!("{} ({})", class.name, class.all())).collect();
     let mut lines = vec![
         ("source".to_string(), facts.source.clone()),
         ("classes".to_string(), classes.join(", ")),

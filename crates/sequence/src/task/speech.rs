@@ -1,14 +1,11 @@
 //! What the two jobs on recordings share: the artefact, batches on the device, files to predict, pages and facts.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use data::audio::{FeatureExtractor, Features, PartCounts, SpeechArtefact, SpeechFacts, read_wav};
 use report::{Body, Heatmap, Section};
-use training_loop::error::TaskError;
+use training_loop::{error::TaskError, job::read_artefact};
 
 /// The artefact beside the weights without which they mean nothing.
 pub(super) const ARTEFACT_FILE: &str = "speech.json";
@@ -17,9 +14,8 @@ pub(super) const ARTEFACT_FILE: &str = "speech.json";
 pub(super) const PREDICTED_TOGETHER: usize = 32;
 
 pub(super) fn load_artefact(folder: &Path) -> Result<SpeechArtefact, TaskError> {
-    let path = folder.join(ARTEFACT_FILE);
-    let json = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    SpeechArtefact::from_json(&json).map_err(|error| format!("{}: {error}", path.display()).into())
+    let named = |error| format!("{}: {error}", folder.join(ARTEFACT_FILE).display());
+    Ok(SpeechArtefact::from_json(&read_artefact(folder, ARTEFACT_FILE)?).map_err(named)?)
 }
 
 /// A batch of recordings on the device.
@@ -74,7 +70,7 @@ pub(super) fn spectrogram(title: impl Into<String>, values: &[f32], size: usize)
 pub(super) fn describe(facts: &SpeechFacts) -> Vec<(String, String)> {
     let [train, validation, test] = facts.part_sizes();
     let names = |counts: &[PartCounts]| {
-        let name = |count: &PartCounts| format!("{} ({})", count.name, count.train + count.validation + count.test);
+        let name = |count: &PartCounts| format!("{} ({})", count.name, count.all());
         counts.iter().map(name).collect::<Vec<_>>().join(", ")
     };
     let seconds = format!(

@@ -32,8 +32,7 @@ impl Confusion {
         let correct = self.counts[class][class];
         let predicted: u64 = self.counts.iter().map(|row| row[class]).sum();
         let there: u64 = self.counts[class].iter().sum();
-        let ratio = |part: u64, whole: u64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
-        [ratio(correct, predicted), ratio(correct, there), ratio(2 * correct, predicted + there)]
+        precision_recall_f1(correct, predicted, there)
     }
 
     /// Precision, recall and F1 of every class.
@@ -57,6 +56,13 @@ impl Confusion {
     pub fn scores(&self) -> Scores {
         Scores::from([("accuracy".to_string(), self.accuracy()), ("f1_macro".to_string(), self.f1_macro())])
     }
+}
+
+/// Precision, recall and F1 of a class that was predicted rightly `correct` times, `predicted` times in all, and was `there` so often;
+/// 0 where nothing was there to divide by, as scikit-learn has it.
+pub fn precision_recall_f1(correct: u64, predicted: u64, there: u64) -> [f64; 3] {
+    let ratio = |part: u64, whole: u64| if whole > 0 { part as f64 / whole as f64 } else { 0.0 };
+    [ratio(correct, predicted), ratio(correct, there), ratio(2 * correct, predicted + there)]
 }
 
 #[cfg(test)]

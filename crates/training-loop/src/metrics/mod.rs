@@ -11,7 +11,7 @@ mod tokenizer_13a;
 pub use bleu::{Bleu, corpus_bleu};
 pub use calibration::Calibration;
 pub use chrf::{Chrf, corpus_chrf};
-pub use confusion::Confusion;
+pub use confusion::{Confusion, precision_recall_f1};
 pub use edit_distance::{Edits, edit_distance};
 
 /// Why there is no score.

@@ -1,6 +1,6 @@
 //! The job `image-classification`: which class a picture belongs to, or which labels it has.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::{
     Tensor,
@@ -12,7 +12,7 @@ use report::Section;
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
     optimizer::ParameterGroup,
     preparation::{Activity, Preparation},
     task::{InnerModel, Scores, StepContext, StepOutput, Task},
@@ -102,7 +102,7 @@ impl Job for ImageClassificationJob {
             groups,
             keeps_features,
             kept: BTreeMap::new(),
-            training_pictures: pages::training_pictures(&images, context.seed, blocks.task.shown_samples)?,
+            training_pictures: None,
             parts: Parts::new(&images, context.seed, blocks.task.test_views),
             images,
             pages: BTreeMap::new(),
@@ -150,9 +150,7 @@ impl Job for ImageClassificationJob {
 }
 
 fn load_artefact(folder: &Path) -> Result<ImageArtefact, TaskError> {
-    let path = folder.join(ARTEFACT_FILE);
-    let json = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    Ok(ImageArtefact::from_json(&json)?)
+    Ok(ImageArtefact::from_json(&read_artefact(folder, ARTEFACT_FILE)?)?)
 }
 
 /// Classification of pictures.
@@ -165,6 +163,7 @@ pub struct ImageClassificationTask<B: AutodiffBackend> {
     /// Whether the trunk never changes and its features are kept.
     keeps_features: bool,
     kept: BTreeMap<Part, Features<B::InnerBackend>>,
+    /// What the report shows of them; not where a finished model is scored.
     training_pictures: Option<Section>,
     pages: BTreeMap<String, serde_json::Value>,
     is_test: bool,
@@ -188,7 +187,11 @@ impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
         device: &B::Device,
         progress: &dyn Preparation,
     ) -> Result<(), TaskError> {
-        if self.keeps_features && !self.is_test {
+        if self.is_test {
+            return Ok(());
+        }
+        self.training_pictures = pages::training_pictures(&self.images, &self.parts.train, self.options.shown_samples)?;
+        if self.keeps_features {
             for part in [Part::Train, Part::Validation] {
                 self.keep(part, model, device, progress)?;
             }
@@ -203,8 +206,8 @@ impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
         context: &StepContext<'_, B>,
     ) -> Result<StepOutput<B>, TaskError> {
         match batch {
-            Batch::Pictures(batch) => {
-                let logits = model.forward(on_device(&batch, context.device));
+            Batch::Pictures(mut batch) => {
+                let logits = model.forward(on_device(&mut batch, context.device));
                 Ok(self.loss.mixed_step(logits, &batch))
             }
             Batch::Kept { part, epoch, indices } => {
@@ -231,8 +234,8 @@ impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
         let mut logits = Vec::new();
         for batch in batches {
             logits.push(match batch? {
-                Batch::Pictures(batch) => {
-                    let logits = self.loss.averaged(model.forward(on_device(&batch, device)), batch.views);
+                Batch::Pictures(mut batch) => {
+                    let logits = self.loss.averaged(model.forward(on_device(&mut batch, device)), batch.views);
                     (logits, batch.indices, batch.labels)
                 }
                 Batch::Kept { part, epoch, indices } => {

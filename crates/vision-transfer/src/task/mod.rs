@@ -19,10 +19,10 @@ pub use pretrained::ImageModelConfig;
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use data::image::{Image, ImageArtefact, ImageBatch};
 
-/// The pictures of a batch: `[batch · views, channels, size, size]`
-fn on_device<B: Backend>(batch: &ImageBatch, device: &B::Device) -> Tensor<B, 4> {
+/// The pictures of a batch, which gives them away: `[batch · views, channels, size, size]`
+fn on_device<B: Backend>(batch: &mut ImageBatch, device: &B::Device) -> Tensor<B, 4> {
     let shape = [batch.batch_size * batch.views, batch.channels, batch.size, batch.size];
-    Tensor::from_data(TensorData::new(batch.pixels.clone(), shape), device)
+    Tensor::from_data(TensorData::new(std::mem::take(&mut batch.pixels), shape), device)
 }
 
 /// Pictures that are prepared as for an evaluation: `[pictures, channels, size, size]`

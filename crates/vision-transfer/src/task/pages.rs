@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use classification::Prediction;
-use data::image::{Image, ImageData, png};
+use data::image::{Image, ImageBatches, ImageData, png};
 use report::{Body, Picture, PictureBytes, PictureSource, Section};
 use training_loop::error::TaskError;
 
@@ -10,12 +10,16 @@ use super::{heat, on_pixels};
 use crate::{grad_cam::grad_cam, network::Network};
 
 /// The first training pictures of the first epoch, as the network sees them.
-pub(super) fn training_pictures(images: &ImageData, seed: u64, count: usize) -> Result<Option<Section>, TaskError> {
+pub(super) fn training_pictures(
+    images: &ImageData,
+    batches: &ImageBatches,
+    count: usize,
+) -> Result<Option<Section>, TaskError> {
     if count == 0 {
         return Ok(None);
     }
     let name = |index: usize| images.classes_of(index).join(", ");
-    let shown = images.train_batches(seed).shown(count)?;
+    let shown = batches.shown(count)?;
     let shown = shown.iter().map(|shown| {
         let label = match shown.mixed_with {
             Some((other, share)) => format!("{} {share:.2}, {} {:.2}", name(shown.index), name(other), 1.0 - share),

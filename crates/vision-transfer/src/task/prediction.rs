@@ -6,11 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use burn::tensor::{
-    Tensor,
-    activation::{sigmoid, softmax},
-    backend::Backend,
-};
+use burn::tensor::{Tensor, backend::Backend};
+use classification::{LABEL_THRESHOLD, label_probabilities, probabilities};
 use data::image::{Image, ImageArtefact, png};
 use training_loop::{error::TaskError, job::Generated};
 
@@ -18,9 +15,6 @@ use super::heat;
 
 /// Classes that are named of a picture.
 const NAMED_CLASSES: usize = 3;
-
-/// From this probability on, a label is said to be there.
-const LABEL_THRESHOLD: f32 = 0.5;
 
 /// What the network says of one picture.
 pub(super) struct Said {
@@ -35,8 +29,7 @@ pub(super) struct Said {
 impl Said {
     /// Of a batch. `logits`: `[batch, classes]`
     pub fn of<B: Backend>(artefact: &ImageArtefact, logits: Tensor<B, 2>) -> Vec<Self> {
-        let probabilities = if artefact.multi_label { sigmoid(logits) } else { softmax(logits, 1) };
-        let probabilities: Vec<f32> = probabilities.into_data().iter::<f32>().collect();
+        let probabilities = if artefact.multi_label { label_probabilities(logits) } else { probabilities(logits) };
         probabilities.chunks(artefact.classes.len()).map(|row| Self::new(artefact, row)).collect()
     }
 

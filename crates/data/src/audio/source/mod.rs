@@ -3,14 +3,14 @@
 mod naming;
 mod table;
 
-use super::config::{EMBEDDED, OnError, SpeechConfig};
+use super::config::{EMBEDDED, SpeechConfig};
 use super::digits;
 use super::resample::Resampler;
 use super::wav::{Waveform, decode, read_wav};
 use crate::gather::{self, Content};
 use crate::text::columns;
 use crate::text::corpus::EMBEDDED_PREFIX;
-use crate::{DataError, locate};
+use crate::{DataError, OnError, locate};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -178,11 +178,7 @@ fn classes_of(root: &Path, found: &[Found]) -> Result<Vec<String>, DataError> {
 
 fn check_known(root: &Path, found: &[Found], classes: &[String]) -> Result<(), DataError> {
     let Some(unknown) = found.iter().find(|found| !classes.contains(&found.class)) else { return Ok(()) };
-    let message = format!(
-        "the class `{}` is not one that the model was trained on; these are {}",
-        unknown.class,
-        classes.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ")
-    );
+    let message = DataError::unknown_class(&unknown.class, classes);
     Err(DataError::BadClasses { path: root.join(&unknown.name), message })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Found, Part, Pixels};
 use crate::DataError;
-use crate::gather::{Content, shared_folders};
+use crate::gather::{Content, folders, shared_folders};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -55,13 +55,6 @@ fn has_parts<'a>(folders: impl Iterator<Item = Vec<&'a str>>) -> bool {
     }
     let parts = first.iter().filter(|(_, is_part)| *is_part).count();
     parts >= 2 && (parts == first.len() || train_has_classes)
-}
-
-/// The folders of a path.
-fn folders(name: &str) -> Vec<&str> {
-    let mut folders: Vec<&str> = name.split('/').collect();
-    folders.pop();
-    folders
 }
 
 #[cfg(test)]

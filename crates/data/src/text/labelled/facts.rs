@@ -1,3 +1,4 @@
+use crate::PartCounts;
 use serde::{Deserialize, Serialize};
 
 /// What a run should know and report about its labelled texts. Lengths are in tokens, before any text is cut.
@@ -10,7 +11,7 @@ pub struct LabelledFacts {
     /// Texts, in all parts.
     pub num_texts: usize,
     /// How many of each class, in the order of their numbers.
-    pub classes: Vec<ClassFacts>,
+    pub classes: Vec<PartCounts>,
     /// Size of the vocabulary.
     pub vocab_size: usize,
     /// Half of the texts are no longer than this.
@@ -29,31 +30,15 @@ pub struct LabelledFacts {
     pub unknown_rate: f64,
 }
 
-/// How many texts of a class there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassFacts {
-    /// The class.
-    pub name: String,
-    /// Texts in the training part.
-    pub train: usize,
-    /// Texts in the validation part.
-    pub validation: usize,
-    /// Texts in the test part.
-    pub test: usize,
-}
-
 impl LabelledFacts {
     /// Texts in the training, the validation and the test part.
     pub fn part_sizes(&self) -> [usize; 3] {
-        self.classes.iter().fold([0; 3], |[train, validation, test], class| {
-            [train + class.train, validation + class.validation, test + class.test]
-        })
+        PartCounts::part_sizes(&self.classes)
     }
 
     /// The accuracy on the validation part of always answering with the class that has most training texts: what a
     /// classifier has to beat.
     pub fn baseline_accuracy(&self) -> f64 {
-        let largest = self.classes.iter().max_by_key(|class| class.train).map_or(0, |class| class.validation);
-        largest as f64 / self.part_sizes()[1].max(1) as f64
+        PartCounts::baseline_accuracy(&self.classes)
     }
 }

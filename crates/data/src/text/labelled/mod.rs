@@ -14,5 +14,5 @@ mod table;
 
 pub use batches::{LabelledBatch, LabelledBatches};
 pub use config::LabelledConfig;
-pub use facts::{ClassFacts, LabelledFacts};
+pub use facts::LabelledFacts;
 pub use prepared::{LabelledData, encode_text};

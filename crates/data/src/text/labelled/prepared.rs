@@ -1,12 +1,12 @@
 use super::batches::{LabelledBatches, Rows};
 use super::config::LabelledConfig;
-use super::facts::{ClassFacts, LabelledFacts};
+use super::facts::LabelledFacts;
 use super::source::{LabelledSource, LabelledText};
-use crate::DataError;
 use crate::dealing::Dealer;
-use crate::split::{Parts, duplicates, split};
+use crate::split::{duplicates, split};
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::tokenizer::Tokenizer;
+use crate::{DataError, PartCounts};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ impl LabelledData {
         let groups = duplicates(texts.iter().map(|text| text.0));
         let (validation, test) = (config.validation_fraction, config.test_fraction);
         let parts = split(&texts, &groups, source.classes.len(), validation, test, config.split_seed);
-        let classes = count_classes(&source, &parts);
+        let classes = PartCounts::of(&source.classes, &parts, |index| [source.texts[index].label]);
         check_parts(&classes)?;
 
         let train_texts: Vec<&str> = parts.train.iter().map(|index| source.texts[*index].text.as_str()).collect();
@@ -213,10 +213,7 @@ fn renumber(source: &mut LabelledSource, classes: Vec<String>) -> Result<(), Dat
             return Err(DataError::BadLine {
                 path: source.files[text.file].clone(),
                 line: text.line,
-                message: format!(
-                    "the class `{name}` is not one that the model was trained on; these are {}",
-                    classes.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ")
-                ),
+                message: DataError::unknown_class(name, &classes),
             });
         };
         text.label = label;
@@ -225,23 +222,8 @@ fn renumber(source: &mut LabelledSource, classes: Vec<String>) -> Result<(), Dat
     Ok(())
 }
 
-fn count_classes(source: &LabelledSource, parts: &Parts) -> Vec<ClassFacts> {
-    let named = |name: &String| ClassFacts { name: name.clone(), ..ClassFacts::default() };
-    let mut classes: Vec<ClassFacts> = source.classes.iter().map(named).collect();
-    for index in &parts.train {
-        classes[source.texts[*index].label].train += 1;
-    }
-    for index in &parts.validation {
-        classes[source.texts[*index].label].validation += 1;
-    }
-    for index in &parts.test {
-        classes[source.texts[*index].label].test += 1;
-    }
-    classes
-}
-
 /// A part without texts is an error here, before anything divides by its size.
-fn check_parts(classes: &[ClassFacts]) -> Result<(), DataError> {
+fn check_parts(classes: &[PartCounts]) -> Result<(), DataError> {
     let wrong = |message: String| Err(DataError::Config { key: "validation_fraction", message });
     let left_out = classes.iter().find(|class| class.train == 0 && class.validation + class.test > 0);
     if let Some(class) = left_out {

@@ -6,7 +6,7 @@ mod prediction;
 mod scores;
 mod units;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use burn::{
     module::Module,
@@ -25,7 +25,7 @@ use training_loop::{
     config::{Problems, Validate},
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
     model_block,
     task::{Batches, InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
@@ -176,9 +176,7 @@ impl Job for ForecastJob {
 }
 
 fn load_scaler(folder: &Path) -> Result<Scaler, TaskError> {
-    let path = folder.join(SCALER_FILE);
-    let text = fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    Ok(Scaler::from_json(&text)?)
+    Ok(Scaler::from_json(&read_artefact(folder, SCALER_FILE)?)?)
 }
 
 fn sizes(config: &SeriesConfig, scaler: &Scaler, options: &ForecastOptions) -> ForecasterSizes {
