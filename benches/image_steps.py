@@ -1,7 +1,8 @@
 """Times a training step of the vision family, PyTorch beside `train` in turns, and the peak memory of each process:
 
 - `resnet20`: ResNet-20 on CIFAR-10 as `cifar10-resnet20-from-scratch.toml` has it, batch 128;
-- `resnet50-frozen`: the head of a ResNet-50 at 224 × 224, batch 8, its trunk frozen (no features kept).
+- `resnet50-frozen`: the head of a ResNet-50 at 224 × 224, batch 8, its trunk frozen (no features kept);
+- `vgg16`: the first phase of `cifar10-vgg16-finetune.toml`, convolutions frozen, 64 × 64, at batch 16.
 
 `train` is timed as a user runs it, decoding, augmentation and loop included: the steps per second that it logs. PyTorch has its batches ready
 as tensors. (torch 2.15, torchvision; $KILN_DATA or ../shared/data holds the pictures)
@@ -31,6 +32,15 @@ FROZEN = {
     "task.fine_tuning.freeze": ["trunk"],
     "optimizer.learning_rate": 0.001,
 }
+VGG = {
+    **CIFAR,
+    "data.batch_size": 16,
+    "data.image_size": 64,
+    "model.architecture": "vgg16",
+    "task.fine_tuning.freeze": [f"block{block}" for block in range(1, 6)],
+    "optimizer.learning_rate": 0.001,
+}
+JOBS = {"resnet20": CIFAR, "resnet50-frozen": FROZEN, "vgg16": VGG}
 
 
 def pytorch(job, steps, threads, results):
@@ -43,6 +53,10 @@ def pytorch(job, steps, threads, results):
     torch.set_num_threads(threads)
     if job == "resnet20":
         model, images, classes = ResNet(3), torch.randn(128, 3, 32, 32), 10
+    elif job == "vgg16":
+        model, images, classes = torchvision.models.vgg16(num_classes=10), torch.randn(16, 3, 64, 64), 10
+        for parameter in model.features.parameters():
+            parameter.requires_grad = False
     else:
         model, images, classes = torchvision.models.resnet50(num_classes=2), torch.randn(8, 3, 224, 224), 2
         for name, parameter in model.named_parameters():
@@ -87,13 +101,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default=ROOT / "target/debug/train")
     parser.add_argument("--backends", default="flex,ndarray")
+    parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     print(f"{arguments.threads} threads, {arguments.rounds} rounds of {arguments.steps} steps in turns; ms a step, and peak MB of the process")
     print(f"{'':16} {'':8} {'best':>7} {'median':>7} {'of PyTorch':>11} {'MB':>6}")
-    for job, settings in {"resnet20": CIFAR, "resnet50-frozen": FROZEN}.items():
+    for job in arguments.jobs:
+        settings = JOBS[job]
         found = {name: ([], []) for name in ["pytorch", *arguments.backends.split(",")]}
         with tempfile.TemporaryDirectory() as folder:
             for _ in range(arguments.rounds):

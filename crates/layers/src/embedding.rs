@@ -39,7 +39,7 @@ pub mod portable {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel {
     use crate::cpu::{
-        CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, on_cpu,
+        CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, on_cpu,
         threads::{self, SharedSlice},
     };
     use crate::indices::checked;
@@ -140,7 +140,7 @@ mod kernel {
             let [parent] = ops.parents;
             if let Some(node) = parent {
                 let values = scatter(&gradient, &rows, shape);
-                grads.register::<C>(node.id, C::tensor(values, shape));
+                add_gradient::<C>(grads, node.id, C::tensor(values, shape));
             }
         }
     }

@@ -227,3 +227,23 @@ fn same_bits_every_time_on_both() {
 fn features_that_disagree_are_named() {
     linear::<Flex, 3>(tensor([1, 2, 5], 1), tensor([4, 3], 2), None);
 }
+
+/// A tensor that two layers read gets the sum of both gradients: enough numbers for several threads.
+#[test]
+fn gradients_of_a_tensor_that_is_used_twice_are_added() {
+    fn gradient<B: AutodiffBackend>(functions: [Linear<B>; 2]) -> Vec<f32> {
+        let input = tensor::<B, 3>([8, 64, 160], 1).require_grad();
+        let [first, second] = [2, 3].map(|seed| tensor::<B, 2>([160, 160], seed));
+        let sum = functions[0](input.clone(), first, None) + functions[1](input.clone(), second, None);
+        let weights = tensor::<B, 3>([8, 64, 160], 4);
+        values(input.grad(&mut (sum * weights).sum().backward()).expect("a gradient"))
+    }
+    fn check<B: AutodiffBackend>(what: &str) {
+        let expected = gradient::<B>([portable::linear, portable::linear]);
+        assert_close(what, &gradient::<B>([linear, linear]), &expected, 1e-5);
+        assert_close(what, &gradient::<B>([linear, portable::linear]), &expected, 1e-5);
+        assert_close(what, &gradient::<B>([portable::linear, linear]), &expected, 1e-5);
+    }
+    check::<Autodiff<Flex>>("flex");
+    check::<Autodiff<NdArray>>("ndarray");
+}

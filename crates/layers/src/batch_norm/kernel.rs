@@ -3,7 +3,8 @@
 
 use super::{BatchNormOptions, BatchStatistics, portable::planes};
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    Buffer, CpuBackend, OnCpu, Tracked, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu,
+    is_f32,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     on_cpu,
     planes::{GRAIN, plane_sum},
@@ -535,7 +536,7 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for BatchNormBackward {
 
         let mut shortcut = parent(3);
         if let Some(node) = shortcut.take_if(|_| !saved.affine.relu) {
-            grads.register::<C>(node.id, gradient.clone()); // nothing has happened to it
+            add_gradient::<C>(grads, node.id, gradient.clone()); // nothing has happened to it
         }
         if parent(0).is_some() || shortcut.is_some() {
             let mut by_shortcut = Vec::new();
@@ -543,20 +544,20 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for BatchNormBackward {
                 by_shortcut = saved.input_gradients(gradient, &sums, shortcut.is_some());
             });
             if let Some(node) = parent(0) {
-                grads.register::<C>(node.id, by_input);
+                add_gradient::<C>(grads, node.id, by_input);
             }
             if let Some(node) = shortcut {
-                grads.register::<C>(node.id, C::tensor(by_shortcut, shape));
+                add_gradient::<C>(grads, node.id, C::tensor(by_shortcut, shape));
             }
         }
         let [by_bias, products] = sums;
         if let Some(node) = parent(1) {
             let values = products.iter().zip(&saved.inverse_deviation).map(|(sum, by)| (sum * f64::from(*by)) as f32);
-            grads.register::<C>(node.id, C::tensor(values.collect(), [sizes.channels]));
+            add_gradient::<C>(grads, node.id, C::tensor(values.collect(), [sizes.channels]));
         }
         if let Some(node) = parent(2) {
             let values = by_bias.iter().map(|sum| *sum as f32).collect();
-            grads.register::<C>(node.id, C::tensor(values, [sizes.channels]));
+            add_gradient::<C>(grads, node.id, C::tensor(values, [sizes.channels]));
         }
     }
 }

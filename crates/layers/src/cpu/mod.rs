@@ -41,17 +41,23 @@ pub mod tile;
 
 pub use buffer::Buffer;
 
-use burn::backend::Autodiff;
 #[cfg(feature = "flex")]
 use burn::backend::Flex;
 #[cfg(feature = "ndarray")]
 use burn::backend::NdArray;
+use burn::backend::{
+    Autodiff,
+    autodiff::{NodeId, grads::Gradients},
+};
 use burn::tensor::{
     DType, Shape, Tensor, TensorPrimitive,
-    backend::{Backend, BackendTypes},
+    backend::{AutodiffBackend, Backend, BackendTypes},
     ops::FloatTensor,
 };
-use std::any::{Any, TypeId};
+use std::{
+    any::{Any, TypeId},
+    sync::Arc,
+};
 
 /// A float tensor of `C` under `Autodiff`, whose fields `primitive` and `node` are public.
 pub type Tracked<C> = <Autodiff<C> as BackendTypes>::FloatTensorPrimitive;
@@ -164,6 +170,33 @@ pub fn into_tracked<B: Backend, C: CpuBackend, const D: usize>(tensor: Tensor<B,
 pub fn from_tracked<B: Backend, C: CpuBackend, const D: usize>(primitive: Tracked<C>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(cast(primitive)))
 }
+
+/// Adds to the gradient of a node, as [`Gradients::register`] does. Where there is one already (a tensor that was used twice, as
+/// around a shortcut) they are added here, in place and on all threads: burn's NdArray takes many times as long without `simd`.
+///
+/// # Panics
+/// When a gradient is not `f32`.
+pub fn add_gradient<C: CpuBackend>(grads: &mut Gradients, id: NodeId, gradient: FloatTensor<C>) {
+    // What there is can only be asked for by a tensor of that node.
+    let mut asks = Autodiff::<C>::from_inner(gradient);
+    Arc::get_mut(&mut asks.node).expect("the node of a new tensor has no other owner").id = id;
+    let there = grads.remove::<C>(&asks);
+    let sum = match there {
+        Some(there) => {
+            let there = C::buffer(there);
+            C::update(asks.primitive, |values| {
+                threads::split_rows(values, 1, GRADIENT_GRAIN, |first, values| {
+                    values.iter_mut().zip(&there[first..]).for_each(|(value, there)| *value += there);
+                });
+            })
+        }
+        None => asks.primitive,
+    };
+    grads.register::<C>(id, sum);
+}
+
+/// Numbers of a gradient whose sum is worth a task.
+const GRADIENT_GRAIN: usize = 1 << 15;
 
 /// Whether the primitive belongs to `B = C`. By the primitive and not by `B` itself, so that `B` needs no `'static`
 /// bound of its own; `NdArray<f64>` has the same primitive, and [`is_f32`] tells it apart.

@@ -5,7 +5,7 @@
 
 use super::{Problem, may_skip};
 use crate::cpu::{
-    CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, on_cpu,
+    CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, on_cpu,
     threads::{self, SharedSlice},
 };
 use burn::backend::autodiff::{
@@ -273,6 +273,6 @@ impl<C: CpuBackend> Backward<C, 1> for CtcBackward {
                 values.iter_mut().for_each(|value| *value *= factor);
             }
         }
-        grads.register::<C>(node.id, C::tensor(gradient, shape));
+        add_gradient::<C>(grads, node.id, C::tensor(gradient, shape));
     }
 }

@@ -5,7 +5,7 @@
 
 use super::CrossEntropy;
 use crate::cpu::{
-    CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked,
+    CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked,
     lanes::{self, Lanes, WIDTH, WithLanes},
     math, on_cpu,
     threads::{self, SharedSlice},
@@ -341,6 +341,6 @@ impl<C: CpuBackend> Backward<C, 1> for CrossEntropyBackward {
                 }
             });
         }
-        grads.register::<C>(node.id, C::tensor(gradient, [rows, classes]));
+        add_gradient::<C>(grads, node.id, C::tensor(gradient, [rows, classes]));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Pool2dOptions;
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32, on_cpu,
+    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    on_cpu,
     planes::GRAIN,
     threads::{self, SharedSlice},
 };
@@ -231,7 +232,7 @@ impl<C: CpuBackend> Backward<C, 1> for PoolBackward {
         if let Some(node) = parent {
             let values = pool.backward(input.as_deref(), &gradient);
             let [batch, channels, ..] = pool.shape;
-            grads.register::<C>(node.id, C::tensor(values, [batch, channels, pool.height, pool.width]));
+            add_gradient::<C>(grads, node.id, C::tensor(values, [batch, channels, pool.height, pool.width]));
         }
     }
 }

@@ -113,7 +113,8 @@ pub mod portable {
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel {
     use crate::cpu::{
-        Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32, on_cpu,
+        Buffer, CpuBackend, OnCpu, Tracked, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu,
+        is_f32, on_cpu,
         product::{Matrix, product},
         threads,
     };
@@ -324,17 +325,17 @@ mod kernel {
             let parent = |index: usize| ops.parents.get(index).cloned().flatten();
             if let (Some(node), Some(weight)) = (parent(0), weight) {
                 let values = sizes.input_gradient(&gradient, &weight);
-                grads.register::<C>(node.id, C::tensor(values, input_shape));
+                add_gradient::<C>(grads, node.id, C::tensor(values, input_shape));
             }
             if let (Some(node), Some(input)) = (parent(1), input) {
                 let values = sizes.weight_gradient(&gradient, &input);
                 let shape =
                     if sizes.transposed { [sizes.outputs, sizes.inputs] } else { [sizes.inputs, sizes.outputs] };
-                grads.register::<C>(node.id, C::tensor(values, shape));
+                add_gradient::<C>(grads, node.id, C::tensor(values, shape));
             }
             if let Some(node) = parent(2) {
                 let values = sizes.bias_gradient(&gradient);
-                grads.register::<C>(node.id, C::tensor(values, [sizes.outputs]));
+                add_gradient::<C>(grads, node.id, C::tensor(values, [sizes.outputs]));
             }
         }
     }

@@ -190,7 +190,11 @@ impl<B: AutodiffBackend> Task<B> for ImageClassificationTask<B> {
         if self.is_test {
             return Ok(());
         }
-        self.training_pictures = pages::training_pictures(&self.images, &self.parts.train, self.options.shown_samples)?;
+        let is_plain = self.keeps_features && self.options.fine_tuning.feature_views == 0;
+        let learned = if is_plain { self.images.plain_train_batches() } else { Some(self.parts.train.clone()) };
+        if let Some(learned) = learned {
+            self.training_pictures = pages::training_pictures(&self.images, &learned, self.options.shown_samples)?;
+        }
         if self.keeps_features {
             for part in [Part::Train, Part::Validation] {
                 self.keep(part, model, device, progress)?;

@@ -29,7 +29,7 @@ pub(super) fn training_pictures(
     });
     let shown = shown.collect();
     let caption =
-        "The first training pictures of the first epoch, as the network sees them: cropped, changed and mixed.";
+        "Training pictures of the first epoch as the network sees them, with every change that is made to them.";
     Ok(Some(Section::new("Training pictures", Body::Image { images: shown }).with_caption(caption)))
 }
 

@@ -5,7 +5,7 @@
 //! backward pass together, at `[128, 1, 16, 256]` as at `[64, 20, 20, 256]`.
 
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
     lanes::{self, Lanes, WIDTH, WithLanes},
     math, on_cpu,
     scratch::Scratch,
@@ -279,13 +279,13 @@ impl<C: CpuBackend> Backward<C, 3> for AdditiveBackward {
         let [of_query, of_keys, of_weight] = sizes.gradients(&tanh, &weight, &incoming);
         let [query, keys, weight] = ops.parents;
         if let Some(node) = query {
-            grads.register::<C>(node.id, C::tensor(of_query, [batch, queries, features]));
+            add_gradient::<C>(grads, node.id, C::tensor(of_query, [batch, queries, features]));
         }
         if let Some(node) = keys {
-            grads.register::<C>(node.id, C::tensor(of_keys, [batch, steps, features]));
+            add_gradient::<C>(grads, node.id, C::tensor(of_keys, [batch, steps, features]));
         }
         if let Some(node) = weight {
-            grads.register::<C>(node.id, C::tensor(of_weight, [features]));
+            add_gradient::<C>(grads, node.id, C::tensor(of_weight, [features]));
         }
     }
 }

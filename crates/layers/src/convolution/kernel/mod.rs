@@ -11,8 +11,8 @@ mod weight;
 
 use super::Conv2dOptions;
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32, on_cpu,
-    planes::channel_sums,
+    Buffer, CpuBackend, OnCpu, Tracked, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu,
+    is_f32, on_cpu, planes::channel_sums,
 };
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
@@ -116,15 +116,15 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for Conv2dBackward {
         let parent = |index: usize| ops.parents.get(index).cloned().flatten();
         if let (Some(node), Some(input)) = (parent(1), input) {
             let values = weight::weight_gradient(&sizes, &input, &gradient);
-            grads.register::<C>(node.id, C::tensor(values, sizes.weight_shape()));
+            add_gradient::<C>(grads, node.id, C::tensor(values, sizes.weight_shape()));
         }
         if let Some(node) = parent(2) {
             let values = channel_sums(&gradient, sizes.outputs, sizes.output.iter().product());
-            grads.register::<C>(node.id, C::tensor(values, [sizes.outputs]));
+            add_gradient::<C>(grads, node.id, C::tensor(values, [sizes.outputs]));
         }
         if let (Some(node), Some(weight)) = (parent(0), weight) {
             let values = apply::input_gradient(&sizes, &gradient, &weight);
-            grads.register::<C>(node.id, C::tensor(values, sizes.input_shape()));
+            add_gradient::<C>(grads, node.id, C::tensor(values, sizes.input_shape()));
         }
     }
 }

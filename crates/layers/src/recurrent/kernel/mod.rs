@@ -8,7 +8,8 @@ mod units;
 
 use super::{Sequence, SequenceOutput};
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_f32, on_cpu,
+    Buffer, CpuBackend, OnCpu, Tracked, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_f32,
+    on_cpu,
 };
 use backward::{Incoming, Wanted, backward};
 use burn::backend::autodiff::{
@@ -254,7 +255,7 @@ impl<C: CpuBackend> Backward<C, 7> for Layer {
         ];
         for (parent, (gradient, shape)) in ops.parents.iter().zip(results) {
             if let (Some(parent), Some(gradient)) = (parent, gradient) {
-                gradients.register::<C>(parent.id, C::tensor(gradient, shape));
+                add_gradient::<C>(gradients, parent.id, C::tensor(gradient, shape));
             }
         }
     }
