@@ -236,7 +236,7 @@ fn gradients_of_a_tensor_that_is_used_twice_are_added() {
         let [first, second] = [2, 3].map(|seed| tensor::<B, 2>([160, 160], seed));
         let sum = functions[0](input.clone(), first, None) + functions[1](input.clone(), second, None);
         let weights = tensor::<B, 3>([8, 64, 160], 4);
-        values(input.grad(&mut (sum * weights).sum().backward()).expect("a gradient"))
+        values(input.grad(&(sum * weights).sum().backward()).expect("a gradient"))
     }
     fn check<B: AutodiffBackend>(what: &str) {
         let expected = gradient::<B>([portable::linear, portable::linear]);
