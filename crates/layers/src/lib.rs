@@ -12,6 +12,7 @@ pub mod convolution;
 pub mod cpu;
 pub mod ctc;
 pub mod embedding;
+pub mod generation;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod indices;
 pub mod initializer;

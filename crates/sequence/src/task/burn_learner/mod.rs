@@ -3,12 +3,10 @@
 //!
 //! The CTC recogniser is not among them: burn's learner has no output without a target at each step.
 
-mod classifiers;
 mod forecaster;
-mod language_model;
-mod translator;
+mod recordings;
+mod texts;
 
-pub use classifiers::{RecordingBatch, TextClassBatch};
 pub use forecaster::ForecastBatch;
-pub use language_model::{LanguageModelBatch, LanguageModelBatcher};
-pub use translator::TranslationBatch;
+pub use recordings::RecordingBatch;
+pub use text_tasks::burn_learner::{LanguageModelBatch, LanguageModelBatcher, TextClassBatch, TranslationBatch};

@@ -1,4 +1,4 @@
-//! burn's own training traits for the translator, which reads the true tokens.
+//! Translators under burn's learner, which read the true tokens.
 
 use burn::{
     tensor::{Int, Tensor, backend::Backend},
@@ -6,9 +6,8 @@ use burn::{
 };
 use data::text::windows::IGNORE_TARGET;
 use layers::loss::{CrossEntropy, cross_entropy};
-use training_loop::burn_steps;
 
-use crate::translator::Translator;
+use crate::translation::EncoderDecoder;
 
 /// Texts and their translations.
 #[derive(Clone, Debug)]
@@ -23,11 +22,10 @@ pub struct TranslationBatch<B: Backend> {
     pub targets: Tensor<B, 2, Int>,
 }
 
-fn predict<B: Backend>(model: &Translator<B>, batch: TranslationBatch<B>) -> SequenceOutput<B> {
-    let logits = model.forward(batch.sources, &batch.lengths, batch.inputs, None).logits;
+/// Logits, and the mean loss over the targets that count.
+pub fn translate<B: Backend>(model: &impl EncoderDecoder<B>, batch: TranslationBatch<B>) -> SequenceOutput<B> {
+    let logits = model.decode(batch.inputs, model.encode(batch.sources, &batch.lengths));
     let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
     let loss = cross_entropy(logits.clone().flatten(0, 1), batch.targets.clone().flatten(0, 1), &options);
     SequenceOutput::new(loss, logits, None, batch.targets)
 }
-
-burn_steps!(Translator, TranslationBatch, SequenceOutput, predict);

@@ -1,9 +1,10 @@
-//! The job `translation`: one text in, another out.
+//! Encoders and decoders: one text in, another out.
 
+mod network;
 mod pages;
 mod training;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, marker::PhantomData, path::Path};
 
 use burn::{
     module::Module,
@@ -21,15 +22,17 @@ use training_loop::{
     data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
-    model_block,
     task::Splits,
     weights,
 };
 
+pub use network::{EncoderDecoder, EncoderDecoderFamily};
 pub use training::TranslationTask;
 
-use super::{pad, requested_texts};
-use crate::translator::{DecoderState, Translator, TranslatorConfig};
+use crate::{
+    context,
+    texts::{pad, requested},
+};
 
 /// The artefacts beside the weights without which they mean nothing.
 const SOURCE_TOKENIZER: &str = "source-tokenizer.json";
@@ -42,8 +45,6 @@ data_block! {
     /// `[data]`: the pairs of texts, and how they become batches.
     ParallelBlock(ParallelConfig)
 }
-
-model_block!(TranslatorConfig);
 
 /// `[task]`: the loss, what the decoder reads in training, how it writes, and what the report shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -124,19 +125,18 @@ impl Validate for TranslationOptions {
     }
 }
 
-/// `job = "translation"`.
+/// The job of a family of encoders and decoders, by the type of its `[model]`.
 #[derive(Debug, Clone, Copy)]
-pub struct TranslationJob;
+pub struct TranslationJob<F>(PhantomData<F>);
 
-impl Job for TranslationJob {
-    const NAME: &'static str = "translation";
-    const SUMMARY: &'static str =
-        "a recurrent encoder and decoder with attention that turns one text into another (translation, dates)";
+impl<F: EncoderDecoderFamily> Job for TranslationJob<F> {
+    const NAME: &'static str = F::NAME;
+    const SUMMARY: &'static str = F::SUMMARY;
 
     type Data = ParallelBlock;
-    type Model = TranslatorConfig;
+    type Model = F;
     type Options = TranslationOptions;
-    type Task<B: AutodiffBackend> = TranslationTask;
+    type Task<B: AutodiffBackend> = TranslationTask<F>;
 
     fn assemble<B: AutodiffBackend>(
         blocks: &Blocks<Self>,
@@ -154,14 +154,19 @@ impl Job for TranslationJob {
         let splits = Splits::dealt(learned, pairs.test_batches(), ParallelBatches::num_batches, ParallelBatches::batch);
         B::seed(context.device, context.seed);
         let (from, to) = (&pairs.facts.from, &pairs.facts.to);
-        let model = blocks.model.init::<B>(from.vocab_size, to.vocab_size, context.device);
+        let mut model = blocks.model.init::<B>(from.vocab_size, to.vocab_size, context.device)?;
+        // A text is read with the boundary at its end.
+        context::check("data.max_len", config.max_len.saturating_add(1), model.context_len())?;
+        if !context.weights_follow {
+            blocks.model.load_pretrained(&mut model, context)?;
+        }
         let artefacts = BTreeMap::from([
             (SOURCE_TOKENIZER.to_string(), pairs.source_tokenizer.to_json()?.into_bytes()),
             (TARGET_TOKENIZER.to_string(), pairs.target_tokenizer.to_json()?.into_bytes()),
         ]);
         let facts = describe(config, &pairs.facts, model.num_params());
         let task = TranslationTask::new(blocks.task.clone(), pairs, context.seed);
-        Ok(Assembled { task, model, splits, artefacts, facts })
+        Ok(Assembled { task, model: model.into(), splits, artefacts, facts })
     }
 
     fn predict<B: Backend>(
@@ -171,10 +176,10 @@ impl Job for TranslationJob {
         output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
     ) -> Result<(), TaskError> {
         let config = &blocks.data.0;
-        let texts = requested_texts(request, config.encoding)?;
+        let texts = requested(request, config.encoding)?;
         let tokenizers = Tokenizers::load(trained.artefacts)?;
         let vocabularies = [&tokenizers.source, &tokenizers.target].map(|tokenizer| tokenizer.vocab_size() + 1);
-        let mut model = blocks.model.init::<B>(vocabularies[0], vocabularies[1], trained.device);
+        let mut model = blocks.model.init::<B>(vocabularies[0], vocabularies[1], trained.device)?;
         weights::apply(&mut model, trained.weights)?;
         let options = BeamOptions { width: blocks.task.beam_width, length_penalty: blocks.task.length_penalty };
 
@@ -217,17 +222,18 @@ impl Tokenizers {
 }
 
 /// The best translation of each source, from the state in which the model's encoder leaves it; `lengths` are those of the sources.
-fn translate<B: Backend>(
-    model: &Translator<B>,
-    state: DecoderState<B>,
+fn translate<B: Backend, M: EncoderDecoder<B>>(
+    model: &M,
+    state: M::State,
     lengths: &[usize],
     target: &Tokenizer,
     options: &BeamOptions,
     device: &B::Device,
 ) -> Result<Vec<Hypothesis>, TaskError> {
     let boundary = boundary(target);
+    let limit = model.context_len().unwrap_or(usize::MAX);
     // A decoder that has lost its way may never end.
-    let max_lens: Vec<usize> = lengths.iter().map(|length| 2 * length + 16).collect();
+    let max_lens: Vec<usize> = lengths.iter().map(|length| (2 * length + 16).min(limit)).collect();
     let boundaries = Boundaries { start: boundary, end: boundary };
     let found = beam_search(model, state, boundaries, &max_lens, options, device)?;
     Ok(found.into_iter().filter_map(|hypotheses| hypotheses.into_iter().next()).collect())

@@ -1,6 +1,6 @@
 //! Training and evaluation of a translator.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use burn::tensor::{
     Bool, Int, Tensor, TensorData,
@@ -24,15 +24,14 @@ use training_loop::{
 };
 
 use super::{
-    TranslationOptions,
+    EncoderDecoder, EncoderDecoderFamily, TranslationOptions,
     pages::{Translation, pages, sample},
     translate,
 };
-use crate::translator::Translator;
 
 /// Translation with cross entropy.
 #[derive(Debug)]
-pub struct TranslationTask {
+pub struct TranslationTask<F> {
     options: TranslationOptions,
     pairs: ParallelData,
     seed: u64,
@@ -40,13 +39,14 @@ pub struct TranslationTask {
     /// What the last evaluation shows.
     shown: Vec<Translation>,
     pages: BTreeMap<String, serde_json::Value>,
+    family: PhantomData<F>,
 }
 
-impl TranslationTask {
+impl<F> TranslationTask<F> {
     /// A task for these pairs.
     pub fn new(options: TranslationOptions, pairs: ParallelData, seed: u64) -> Self {
         let beam_width = options.validation_beam_width;
-        Self { options, pairs, seed, beam_width, shown: Vec::new(), pages: BTreeMap::new() }
+        Self { options, pairs, seed, beam_width, shown: Vec::new(), pages: BTreeMap::new(), family: PhantomData }
     }
 
     /// Which tokens the decoder reads from the target at this step; none where it is all of them.
@@ -62,8 +62,8 @@ impl TranslationTask {
     }
 }
 
-impl<B: AutodiffBackend> Task<B> for TranslationTask {
-    type Model = Translator<B>;
+impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F> {
+    type Model = F::Trained<B>;
     type Batch = ParallelBatch;
 
     fn item_name(&self) -> &'static str {
@@ -79,9 +79,13 @@ impl<B: AutodiffBackend> Task<B> for TranslationTask {
         let forced = self.forced::<B>(&batch, context.step, context.device);
         let items = batch.num_targets();
         let batch = Pairs::<B>::new(&batch, context.device);
-        let decoded = model.forward(batch.sources, &batch.lengths, batch.inputs, forced);
+        let state = model.encode(batch.sources, &batch.lengths);
+        let logits = match forced {
+            None => model.decode(batch.inputs, state),
+            Some(forced) => model.decode_sampled(batch.inputs, forced, state),
+        };
         let options = CrossEntropy { label_smoothing: self.options.label_smoothing as f32, ..ignoring_padding() };
-        let loss = cross_entropy(decoded.logits.flatten(0, 1), batch.targets, &options);
+        let loss = cross_entropy(logits.flatten(0, 1), batch.targets, &options);
         Ok(StepOutput::new(loss, items))
     }
 
@@ -102,8 +106,7 @@ impl<B: AutodiffBackend> Task<B> for TranslationTask {
             count += batch.num_targets();
             let pairs = Pairs::<B::InnerBackend>::new(&batch, device);
             let state = model.encode(pairs.sources, &pairs.lengths);
-            let decoded = model.decode_from(state.clone(), pairs.inputs, None);
-            let logits = decoded.logits.flatten::<2>(0, 1); // [batch · time, vocabulary]
+            let logits = model.decode(pairs.inputs, state.clone()).flatten::<2>(0, 1); // [batch · time, vocabulary]
             let likeliest = logits.clone().argmax(1).flatten::<1>(0, 1);
             correct_sum = correct_sum + likeliest.equal(pairs.targets.clone()).int().sum();
             loss_sum = loss_sum + nll_per_row(logits, pairs.targets, &ignoring_padding()).sum();

@@ -1,4 +1,4 @@
-//! burn's own training traits for the language model. See `examples/burn-learner`.
+//! Language models under burn's learner. See `examples/burn-learner`.
 //!
 //! burn's learner has no place for carried state, so each window begins with an empty one.
 
@@ -9,7 +9,6 @@ use burn::{
 };
 use data::text::windows::{IGNORE_TARGET, TextBatch};
 use layers::loss::{CrossEntropy, cross_entropy};
-use training_loop::burn_steps;
 
 use crate::language_model::LanguageModel;
 
@@ -45,12 +44,13 @@ impl<B: Backend> Batcher<B, TextBatch, LanguageModelBatch<B>> for LanguageModelB
 }
 
 /// Logits, and the mean loss over the targets that count.
-fn predict<B: Backend>(model: &LanguageModel<B>, batch: LanguageModelBatch<B>) -> SequenceOutput<B> {
-    let (logits, _) = model.forward(batch.inputs, None);
+pub fn predict_tokens<B: Backend>(
+    model: &impl LanguageModel<B>,
+    batch: LanguageModelBatch<B>,
+) -> SequenceOutput<B> {
+    let (logits, _) = model.forward_window(batch.inputs, None);
     let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
     let targets = batch.targets.clone().flatten(0, 1);
     let loss = cross_entropy(logits.clone().flatten(0, 1), targets, &options);
     SequenceOutput::new(loss, logits, None, batch.targets)
 }
-
-burn_steps!(LanguageModel, LanguageModelBatch, SequenceOutput, predict);

@@ -11,8 +11,7 @@ use training_loop::{
     metrics::{corpus_bleu, corpus_chrf},
 };
 
-use super::TranslationOptions;
-use crate::translator::Translator;
+use super::{EncoderDecoder, TranslationOptions};
 
 /// Sources of up to so many words make a bar; the last bar has all longer ones.
 const LENGTHS: [usize; 5] = [5, 10, 15, 20, 30];
@@ -36,7 +35,7 @@ pub(super) struct Translation {
 
 /// The sections about an evaluation, whose `translations` are in the order of the data.
 pub(super) fn pages<B: Backend>(
-    model: &Translator<B>,
+    model: &impl EncoderDecoder<B>,
     pairs: &ParallelData,
     translations: &[Translation],
     options: &TranslationOptions,
@@ -74,7 +73,7 @@ fn table(title: &str, pairs: &ParallelData, translations: &[Translation]) -> Sec
 
 /// What the decoder looked at for each token that it wrote; none without attention.
 fn alignment<B: Backend>(
-    model: &Translator<B>,
+    model: &impl EncoderDecoder<B>,
     pairs: &ParallelData,
     translation: &Translation,
     device: &B::Device,
@@ -87,7 +86,7 @@ fn alignment<B: Backend>(
         let shape = [1, tokens.len()];
         Tensor::<B, 2, Int>::from_data(TensorData::new(tokens.to_vec(), shape), device)
     };
-    let Some(attention) = model.forward(row(&read), &[read.len()], row(&inputs), None).attention else {
+    let Some(attention) = model.alignment(row(&read), &[read.len()], row(&inputs)) else {
         return Ok(None);
     };
     let values: Vec<f64> = attention.into_data().iter::<f64>().collect();

@@ -1,0 +1,13 @@
+//! The jobs on texts, whatever network learns them: data, loss, evaluation, samples, predictions and pages of the report.
+//!
+//! A family of networks makes a job its own in two steps. Its network implements what the job asks of it
+//! ([`language_model::LanguageModel`], [`classification::TextClassifier`] or [`translation::EncoderDecoder`]), and its
+//! `[model]` block implements what makes the network ([`language_model::LanguageModelFamily`] and so on). The job is then
+//! `LanguageModelJob<ItsConfig>`.
+
+pub mod burn_learner;
+pub mod classification;
+mod context;
+pub mod language_model;
+mod texts;
+pub mod translation;
