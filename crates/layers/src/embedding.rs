@@ -1,4 +1,8 @@
-//! Embedding lookups.
+//! Embedding lookups, and what tells positions apart.
+
+mod positions;
+
+pub use positions::sinusoidal_positions;
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 

@@ -13,6 +13,9 @@ pub enum Initializer {
     KaimingNormalFanIn,
     /// Normal with a variance of 2 / fan_out (as above), the bias 0: keeps the size of the gradients that come back.
     KaimingNormalFanOut,
+    /// Uniform within ±√(6 / (fan_in + fan_out)) ([Glorot and Bengio 2010](https://proceedings.mlr.press/v9/glorot10a.html)), the
+    /// bias 0.
+    XavierUniform,
     /// Normal with this standard deviation, the bias 0.
     Normal(f64),
 }
@@ -34,6 +37,10 @@ impl Initializer {
             Self::UniformFanIn => fans.uniform(),
             Self::KaimingNormalFanIn => normal(2.0 / fans.fan_in as f64),
             Self::KaimingNormalFanOut => normal(2.0 / fans.fan_out as f64),
+            Self::XavierUniform => {
+                let bound = (6.0 / (fans.fan_in + fans.fan_out) as f64).sqrt();
+                Distribution::Uniform(-bound, bound)
+            }
             Self::Normal(deviation) => Distribution::Normal(0.0, deviation),
         };
         Tensor::random(shape, distribution, device)

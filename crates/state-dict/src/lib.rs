@@ -1,31 +1,24 @@
 //! Weights out of files: the [`StateDict`] in a `.safetensors` file, or in one of PyTorch.
 //!
-//! What the tensors are called in a model, and which of them it needs, is the business of the model's crate.
+//! What the tensors are called in a model, and which of them it needs, is the business of the model's crate; what it says of them
+//! is a [`LoadReport`].
 
+mod error;
 mod names;
 mod pickle;
 mod pytorch;
+mod report;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+pub use error::{PretrainedError, ReadError};
+pub use report::{LoadOutcome, LoadReport, LoadRow};
+
+use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::{DType, TensorData};
 use burn_store::{ModuleStore, SafetensorsStore};
 
 /// Tensors by name, as PyTorch's `state_dict()` gives them: of the file's shapes and types, their elements in row-major order.
 pub type StateDict = BTreeMap<String, TensorData>;
-
-/// Why there are no weights to be had from a file: it cannot be read, is damaged, is of another kind or holds no tensors.
-#[derive(Debug, thiserror::Error)]
-#[error("{}: {message}", path.display())]
-pub struct ReadError {
-    /// The file.
-    pub path: PathBuf,
-    /// The cause, and what to do.
-    pub message: String,
-}
 
 /// Reads the weights in a `.safetensors` file, or in one of PyTorch (`.pth`, `.pt`, `.th`, `.bin`, …; of any version).
 ///

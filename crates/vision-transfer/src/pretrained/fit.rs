@@ -2,7 +2,9 @@
 
 use burn::tensor::{TensorData, backend::Backend};
 
-use super::{names::Names, report::LoadOutcome};
+use state_dict::LoadOutcome;
+
+use super::names::Names;
 
 /// How a tensor of a file becomes one of the network.
 #[derive(Clone, Copy)]

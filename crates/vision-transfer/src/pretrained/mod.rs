@@ -7,16 +7,13 @@
 mod fit;
 mod names;
 mod plan;
-mod report;
 
-pub use report::{LoadOutcome, LoadReport, LoadRow};
-pub use state_dict::StateDict;
+pub use state_dict::{LoadOutcome, LoadReport, LoadRow, PretrainedError, StateDict};
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use burn_store::{ModuleSnapshot, SafetensorsStore};
-use state_dict::ReadError;
 
 use crate::network::Network;
 use names::Names;
@@ -24,43 +21,6 @@ use plan::Plan;
 
 /// Of burn-store: the names of enums' variants are no part of a path.
 const SKIP_ENUM_VARIANTS: bool = true;
-
-/// Why weights cannot be read, used or written.
-#[derive(Debug, thiserror::Error)]
-pub enum PretrainedError {
-    /// The file cannot be read or written, or holds no weights.
-    #[error("{}: {message}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause, and what to do.
-        message: String,
-    },
-    /// The tensors are those of another network: each that is missing, of another shape, or too many.
-    #[error("these weights are those of another network than {architecture}: {}", listed(.problems))]
-    Mismatch {
-        /// What the network is: its family, and its number of parameters.
-        architecture: String,
-        /// One sentence each.
-        problems: Vec<String>,
-    },
-}
-
-impl From<ReadError> for PretrainedError {
-    fn from(error: ReadError) -> Self {
-        Self::File { path: error.path, message: error.message }
-    }
-}
-
-/// The first of many problems, and how many more there are.
-fn listed(problems: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let mut text = problems[..problems.len().min(SHOWN)].join("; ");
-    if problems.len() > SHOWN {
-        text += &format!("; and {} more", problems.len() - SHOWN);
-    }
-    text
-}
 
 /// Reads the weights in a file of safetensors or PyTorch, as [`state_dict::read`] does.
 ///

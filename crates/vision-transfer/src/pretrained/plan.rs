@@ -7,13 +7,9 @@ use burn::{
     tensor::{TensorData, backend::Backend},
 };
 use burn_store::TensorSnapshot;
-use state_dict::StateDict;
+use state_dict::{LoadOutcome, LoadRow, StateDict};
 
-use super::{
-    fit::Fit,
-    names::Names,
-    report::{LoadOutcome, LoadRow},
-};
+use super::{fit::Fit, names::Names};
 
 /// What a load does, or why there can be none.
 #[derive(Default)]

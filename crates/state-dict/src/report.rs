@@ -12,6 +12,10 @@ pub enum LoadOutcome {
     Loaded,
     /// A first convolution for colour is in a network for grey images, summed over the channels.
     SummedChannels,
+    /// Learned positions of another grid of patches are in the network, interpolated.
+    Interpolated,
+    /// Learned positions of a longer context are in the network, without the last.
+    Cut,
     /// The network's head is of another size and stays at its initial value.
     Replaced,
     /// The file has none for this of the network's head, which stays at its initial value.
@@ -45,6 +49,8 @@ impl fmt::Display for LoadOutcome {
         f.write_str(match self {
             Self::Loaded => "loaded",
             Self::SummedChannels => "loaded, summed over channels",
+            Self::Interpolated => "loaded, interpolated to another grid",
+            Self::Cut => "loaded, cut off",
             Self::Replaced => "replaced: another shape",
             Self::Missing => "not in the file",
             Self::Unused => "not used",
@@ -77,6 +83,12 @@ impl LoadReport {
                 row.network_shape()
             ));
         }
+        for row in self.with(LoadOutcome::Interpolated) {
+            lines.push(format!("{} {} interpolated to {}", row.name, row.file_shape(), row.network_shape()));
+        }
+        for row in self.with(LoadOutcome::Cut) {
+            lines.push(format!("{} {} cut off to {}", row.name, row.file_shape(), row.network_shape()));
+        }
         for row in self.with(LoadOutcome::Replaced).filter(|row| row.name.ends_with(".weight")) {
             let head = row.name.trim_end_matches(".weight");
             lines.push(format!(
@@ -99,7 +111,7 @@ impl LoadReport {
 
 impl LoadRow {
     fn is_from_file(&self) -> bool {
-        matches!(self.outcome, LoadOutcome::Loaded | LoadOutcome::SummedChannels)
+        matches!(self.outcome, LoadOutcome::Loaded | LoadOutcome::SummedChannels | LoadOutcome::Interpolated | LoadOutcome::Cut)
     }
 
     fn is_statistic(&self) -> bool {

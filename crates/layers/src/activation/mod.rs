@@ -1,0 +1,87 @@
+//! Activations: what stands between two projections of a feed-forward block.
+
+pub mod portable;
+
+use burn::tensor::{Tensor, backend::Backend};
+use serde::{Deserialize, Serialize};
+
+/// An activation by its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// [`relu`]
+    Relu,
+    /// [`gelu`]: what BERT and vision transformers have. The default.
+    #[default]
+    Gelu,
+    /// [`gelu_tanh`]: what GPT-2 has.
+    GeluTanh,
+    /// [`silu`]
+    Silu,
+}
+
+impl Activation {
+    /// The activation of each number.
+    ///
+    /// # Shapes
+    /// - output: as the input
+    pub fn forward<B: Backend, const D: usize>(self, input: Tensor<B, D>) -> Tensor<B, D> {
+        match self {
+            Self::Relu => relu(input),
+            Self::Gelu => gelu(input),
+            Self::GeluTanh => gelu_tanh(input),
+            Self::Silu => silu(input),
+        }
+    }
+}
+
+/// `max(0, x)`. Its slope at 0 is 0.
+///
+/// # Shapes
+/// - output: as the input
+pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::relu(input)
+}
+
+/// `x · Φ(x)` with the distribution function `Φ(x) = (1 + erf(x / √2)) / 2` of the normal distribution
+/// ([Hendrycks and Gimpel 2016](https://arxiv.org/abs/1606.08415)).
+///
+/// # Shapes
+/// - output: as the input
+pub fn gelu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::gelu(input)
+}
+
+/// `x / 2 · (1 + tanh(√(2 / π) (x + 0.044715 x³)))`, the approximation of [`gelu()`] that GPT-2 has (PyTorch's
+/// `approximate="tanh"`, Hugging Face's `gelu_new`).
+///
+/// # Shapes
+/// - output: as the input
+pub fn gelu_tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::gelu_tanh(input)
+}
+
+/// `x · σ(x)` with the logistic function `σ`, also called swish
+/// ([Elfwing, Uchibe and Doya 2017](https://arxiv.org/abs/1702.03118)).
+///
+/// # Shapes
+/// - output: as the input
+pub fn silu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::silu(input)
+}
+
+/// `silu(gate) · up`, of a packed projection whose first half are the gates
+/// ([Shazeer 2020](https://arxiv.org/abs/2002.05202)).
+///
+/// # Shapes
+/// - gate and up: `[.., 2 n]`
+/// - output: `[.., n]`
+///
+/// # Panics
+/// When the last axis has no two halves.
+pub fn swiglu<B: Backend, const D: usize>(gate_and_up: Tensor<B, D>) -> Tensor<B, D> {
+    const { assert!(D >= 1, "an input has features") };
+    let size = gate_and_up.dims()[D - 1];
+    assert!(size.is_multiple_of(2), "SwiGLU: {size} features are no gates and as many numbers");
+    portable::swiglu(gate_and_up)
+}

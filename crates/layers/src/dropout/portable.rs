@@ -1,0 +1,17 @@
+//! Dropout in plain tensor operations: the path of every backend and float type without a kernel, and the one that can be
+//! differentiated more than once. Public so that tests can hold the kernel to it.
+
+use burn::tensor::{Distribution, Tensor, backend::Backend};
+
+/// [`dropout`](super::dropout()) in plain tensor operations, whether or not gradients are recorded.
+///
+/// # Shapes
+/// As [`dropout`](super::dropout()).
+pub fn dropout<B: Backend, const D: usize>(input: Tensor<B, D>, probability: f64) -> Tensor<B, D> {
+    if probability == 1.0 {
+        return input * 0.0;
+    }
+    let keep = 1.0 - probability;
+    let kept = input.random_like(Distribution::Bernoulli(keep));
+    input * (kept / keep)
+}

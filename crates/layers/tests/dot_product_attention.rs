@@ -1,0 +1,185 @@
+//! Attention against PyTorch, the kernel against the portable path, and the gradients against finite differences.
+#![cfg(all(feature = "ndarray", feature = "flex"))]
+
+mod support;
+
+use burn::backend::{Autodiff, Flex, NdArray};
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use burn::tensor::{Bool, Tensor, TensorData};
+use layers::attention::dot_product::portable;
+use layers::attention::{
+    AttentionBias, DotProductAttention, alibi_slopes, attention, attention_weights, self_attention,
+};
+use serde::Deserialize;
+use support::{numbers, values};
+
+type Attention<B> =
+    fn(Tensor<B, 3>, Tensor<B, 3>, Tensor<B, 3>, &AttentionBias<B>, &DotProductAttention) -> Tensor<B, 3>;
+
+#[derive(Deserialize)]
+struct Fixture {
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    heads: usize,
+    kv_heads: usize,
+    scale: Option<f64>,
+    causal: bool,
+    lengths: Option<Vec<usize>>,
+    alibi: bool,
+    query_shape: [usize; 3],
+    key_shape: [usize; 3],
+    value_shape: [usize; 3],
+    query: Vec<f32>,
+    key: Vec<f32>,
+    value: Vec<f32>,
+    factors: Vec<f32>,
+    mask_shape: Option<[usize; 4]>,
+    mask: Option<Vec<bool>>,
+    added_shape: Option<[usize; 4]>,
+    added: Option<Vec<f32>>,
+    output: Vec<f32>,
+    grads: Vec<Vec<f32>>,
+}
+
+impl Case {
+    fn options(&self) -> DotProductAttention {
+        let Self { heads, kv_heads, scale, causal, .. } = *self;
+        DotProductAttention { heads, kv_heads, scale, causal, dropout: 0.0 }
+    }
+
+    fn bias<B: Backend>(&self) -> AttentionBias<B> {
+        let mask = self.mask_shape.zip(self.mask.as_ref());
+        let added = self.added_shape.zip(self.added.as_ref());
+        AttentionBias {
+            lengths: self.lengths.clone(),
+            mask: mask.map(|(shape, mask)| bools(mask, shape)),
+            added: added.map(|(shape, added)| tensor(added, shape)),
+            slopes: self.alibi.then(|| alibi_slopes(self.heads)),
+        }
+    }
+}
+
+fn tensor<B: Backend, const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<B, D> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default())
+}
+
+fn bools<B: Backend, const D: usize>(values: &[bool], shape: [usize; D]) -> Tensor<B, D, Bool> {
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), &Default::default())
+}
+
+fn assert_close(what: &str, got: &[f32], expected: &[f32], tolerance: f32) {
+    assert_eq!(got.len(), expected.len(), "{what}: lengths");
+    for (i, (a, b)) in got.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "{what}[{i}]: {a} is not {b}");
+    }
+}
+
+fn matches_pytorch<B: AutodiffBackend>(function: Attention<B>) {
+    let fixture: Fixture = serde_json::from_str(include_str!("fixtures/attention.json")).unwrap();
+    for case in &fixture.cases {
+        let query = tensor::<B, 3>(&case.query, case.query_shape).require_grad();
+        let key = tensor::<B, 3>(&case.key, case.key_shape).require_grad();
+        let value = tensor::<B, 3>(&case.value, case.value_shape).require_grad();
+        let mut bias = case.bias::<B>();
+        bias.added = bias.added.map(Tensor::require_grad);
+        let output = function(query.clone(), key.clone(), value.clone(), &bias, &case.options());
+        assert_close(&case.name, &values(output.clone()), &case.output, 1e-5);
+
+        let factors = tensor::<B, 3>(&case.factors, output.dims());
+        let grads = (output * factors).sum().backward();
+        let found = [query, key, value].map(|tensor| values(tensor.grad(&grads).expect("a gradient")));
+        let of_added = bias.added.map(|added| values(added.grad(&grads).expect("a gradient of what is added")));
+        for (index, (found, expected)) in found.iter().chain(&of_added).zip(&case.grads).enumerate() {
+            assert_close(&format!("{}, gradient {index}", case.name), found, expected, 1e-5);
+        }
+    }
+}
+
+#[test]
+fn matches_pytorch_on_ndarray() {
+    matches_pytorch::<Autodiff<NdArray>>(attention);
+}
+
+#[test]
+fn matches_pytorch_on_flex() {
+    matches_pytorch::<Autodiff<Flex>>(attention);
+}
+
+#[test]
+fn matches_pytorch_on_the_portable_path() {
+    matches_pytorch::<Autodiff<NdArray>>(portable::attention);
+    matches_pytorch::<Autodiff<Flex>>(portable::attention);
+}
+
+/// The last two queries of the first entry and all of the second see nothing.
+fn a_query_that_sees_nothing_gets_zeros<B: AutodiffBackend>(function: Attention<B>) {
+    let mut mask = vec![false; 2 * 3 * 4];
+    mask[4..12].fill(true);
+    let bias =
+        AttentionBias { lengths: Some(vec![4, 0]), mask: Some(bools(&mask, [2, 1, 3, 4])), ..AttentionBias::default() };
+    let arguments = [(2 * 3 * 6, [2, 3, 6]), (2 * 4 * 6, [2, 4, 6]), (2 * 4 * 6, [2, 4, 6])];
+    let [query, key, value] =
+        arguments.map(|(count, shape)| tensor::<B, 3>(&numbers(count, 1, 9.0), shape).require_grad());
+    let options = DotProductAttention::new(2);
+    let output = function(query.clone(), key.clone(), value.clone(), &bias, &options);
+    let grads = output.clone().powi_scalar(2).sum().backward();
+    let output = values(output);
+    assert!(output[..6].iter().all(|&value| value != 0.0) && output[6..].iter().all(|&value| value == 0.0));
+    let of_query = values(query.grad(&grads).expect("a gradient"));
+    assert!(of_query[..6].iter().all(|&value| value != 0.0) && of_query[6..].iter().all(|&value| value == 0.0));
+    for tensor in [&key, &value] {
+        let gradient = values(tensor.grad(&grads).expect("a gradient"));
+        assert!(gradient[..24].iter().all(|&value| value != 0.0) && gradient[24..].iter().all(|&value| value == 0.0));
+    }
+    let weights = values(attention_weights(query, key, &bias, &options));
+    let sums: Vec<f32> = weights.chunks(4).map(|row| row.iter().sum()).collect();
+    assert_close("sums", &sums, &[1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1e-6);
+}
+
+#[test]
+fn a_query_that_sees_nothing_gets_zeros_on_every_path() {
+    a_query_that_sees_nothing_gets_zeros::<Autodiff<NdArray>>(attention);
+    a_query_that_sees_nothing_gets_zeros::<Autodiff<Flex>>(attention);
+    a_query_that_sees_nothing_gets_zeros::<Autodiff<Flex>>(portable::attention);
+}
+
+/// d/dq of (d output / dq)² for one query of size one and two keys: the output is `v0 + w (v1 - v0)` with
+/// `w = sigmoid(q (k1 - k0))`, so its slope is `d w (1 - w) (v1 - v0)` with `d = k1 - k0`.
+#[test]
+fn second_derivatives_take_the_portable_path() {
+    type Once = Autodiff<Flex>;
+    type Twice = Autodiff<Once>;
+    let (q, d, v) = (0.4_f32, 1.3_f32, -0.7_f32);
+    let outer = tensor::<Once, 3>(&[q], [1, 1, 1]).require_grad();
+    let query = Tensor::<Twice, 3>::from_inner(outer.clone()).require_grad();
+    let (key, value) = (tensor(&[0.2, 0.2 + d], [1, 2, 1]), tensor(&[0.1, 0.1 + v], [1, 2, 1]));
+    let output = attention(query.clone(), key, value, &AttentionBias::default(), &DotProductAttention::new(1));
+    let gradient: Tensor<Once, 3> = query.grad(&output.backward()).expect("a gradient");
+    let second = outer.grad(&gradient.powi_scalar(2).backward()).expect("a second derivative");
+    let w = 1.0 / (1.0 + (-q * d).exp());
+    let slope = d * v * w * (1.0 - w);
+    assert_close("second", &values(second), &[2.0 * slope * d * slope * (1.0 - 2.0 * w)], 1e-5);
+}
+
+#[test]
+fn self_attention_is_attention_of_its_parts() {
+    type B = Autodiff<Flex>;
+    let options = DotProductAttention::new(4).with_kv_heads(2).with_causal(true);
+    let qkv = tensor::<B, 3>(&numbers(2 * 5 * 24, 1, 1.0), [2, 5, 24]);
+    let [query, key, value] = [(0, 12), (12, 6), (18, 6)].map(|(first, length)| qkv.clone().narrow(2, first, length));
+    let expected = attention(query, key, value, &AttentionBias::default(), &options);
+    let found = self_attention(qkv, &AttentionBias::default(), &options);
+    assert_close("output", &values(found), &values(expected), 1e-6);
+}
+
+#[test]
+#[should_panic(expected = "attention: 6 heads cannot share 4 heads of keys and values equally")]
+fn heads_that_disagree_are_named() {
+    let zeros = || tensor::<Flex, 3>(&[0.0; 12], [1, 1, 12]);
+    let options = DotProductAttention::new(6).with_kv_heads(4);
+    attention(zeros(), zeros(), zeros(), &AttentionBias::default(), &options);
+}
