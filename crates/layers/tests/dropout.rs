@@ -6,7 +6,7 @@ mod support;
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::Module;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Element, Tensor, TensorData};
 use layers::dropout::{Dropout, drop_path, dropout};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use support::{numbers, values};
@@ -18,7 +18,8 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn ones<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
-    Tensor::ones(shape, &Default::default())
+    // Without a type it would be f32 on every backend.
+    Tensor::ones(shape, (&B::Device::default(), B::FloatElem::dtype()))
 }
 
 fn seeded<B: Backend>(seed: u64, count: usize, probability: f64) -> Vec<f32> {
@@ -58,10 +59,9 @@ fn the_share_is_right_and_the_mean_is_kept_on_all() {
 }
 
 fn without_gradients_nothing_happens<B: AutodiffBackend>() {
-    let input = Tensor::<B::InnerBackend, 2>::from_data(
-        TensorData::new(numbers(60, 1, 1.0), [6, 10]).convert::<B::FloatElem>(),
-        &Default::default(),
-    );
+    let data = TensorData::new(numbers(60, 1, 1.0), [6, 10]);
+    let options = (&B::Device::default(), B::FloatElem::dtype());
+    let input = Tensor::<B::InnerBackend, 2>::from_data(data, options);
     let tracked = Tensor::<B, 2>::from_inner(input.clone());
     assert_eq!(values(dropout(tracked.clone(), 0.0)), values(input.clone()));
     assert_eq!(values(drop_path(tracked.clone(), 0.0)), values(input.clone()));

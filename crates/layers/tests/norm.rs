@@ -5,7 +5,7 @@ mod support;
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Element, Tensor, TensorData};
 use burn_store::ModuleSnapshot;
 use layers::norm::{LayerNormConfig, RmsNormConfig, layer_norm, portable, rms_norm};
 use serde::Deserialize;
@@ -87,8 +87,8 @@ impl Problem {
 }
 
 fn tensor<B: Backend, const D: usize>(values: &[f32], shape: [usize; D]) -> Tensor<B, D> {
-    let data = TensorData::new(values.to_vec(), shape).convert::<B::FloatElem>();
-    Tensor::from_data(data, &Default::default())
+    // Without a type it would be f32 on every backend.
+    Tensor::from_data(TensorData::new(values.to_vec(), shape), (&B::Device::default(), B::FloatElem::dtype()))
 }
 
 #[track_caller]

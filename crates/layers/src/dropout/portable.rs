@@ -27,6 +27,6 @@ pub fn drop_path<B: Backend, const D: usize>(branch: Tensor<B, D>, probability: 
     let keep = 1.0 - probability;
     let mut shape = [1; D];
     shape[0] = branch.dims()[0];
-    let kept = Tensor::random(shape, Distribution::Bernoulli(keep), &branch.device());
+    let kept = Tensor::random(shape, Distribution::Bernoulli(keep), (&branch.device(), branch.dtype()));
     branch * (kept / keep)
 }
