@@ -17,12 +17,14 @@ use training_loop::{
     data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Block, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
+    optimizer::ParameterGroup,
+    parameters::{self, ParameterInfo},
     task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
     weights,
 };
 
 use crate::{
-    context,
+    attention, context,
     texts::{pad, requested},
 };
 pub use ::classification::ClassificationOptions;
@@ -54,6 +56,15 @@ pub trait TextClassifier<B: Backend>: Module<B> {
     /// - lengths: `batch` numbers in `1..=time`
     /// - logits: `[batch, classes]`
     fn logits(&self, tokens: Tensor<B, 2, Int>, lengths: &[usize]) -> Tensor<B, 2>;
+
+    /// How much each token looks at each, layer by layer, to be drawn. Default: none, for networks that do not look.
+    ///
+    /// # Shapes
+    /// - tokens, lengths: as for [`logits`](Self::logits)
+    /// - each: `[batch, heads, time, time]`
+    fn attention(&self, _tokens: Tensor<B, 2, Int>, _lengths: &[usize]) -> Vec<Tensor<B, 4>> {
+        Vec::new()
+    }
 }
 
 /// The `[model]` of a job that trains classifiers of texts: a family's name, and how its network is made.
@@ -91,6 +102,12 @@ pub trait TextClassifierFamily: Block {
         _context: &AssembleContext<'_, B::Device>,
     ) -> Result<(), TaskError> {
         Ok(())
+    }
+
+    /// Settings of its network's parameters that go with this family, such as no weight decay on normalisations; those of the
+    /// config come after them and win. Default: none.
+    fn parameter_groups(&self, _parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        Vec::new()
     }
 }
 
@@ -134,6 +151,7 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
         let task = TextClassificationTask {
             options: blocks.task.clone(),
             loss,
+            groups: blocks.model.parameter_groups(&parameters::list(&model)),
             texts,
             pages: BTreeMap::new(),
             family: PhantomData,
@@ -225,6 +243,7 @@ fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
 pub struct TextClassificationTask<F> {
     options: ClassificationOptions,
     loss: ClassificationLoss,
+    groups: Vec<ParameterGroup>,
     texts: LabelledData,
     pages: BTreeMap<String, serde_json::Value>,
     family: PhantomData<F>,
@@ -236,6 +255,10 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
 
     fn item_name(&self) -> &'static str {
         "texts"
+    }
+
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        self.groups.clone()
     }
 
     fn training_step(
@@ -266,6 +289,14 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
         let text = |index| self.texts.text(index).to_string();
         sections.push(predictions.worst_mistakes(self.options.worst_mistakes, "text", text));
         self.pages = BTreeMap::from([("classification".to_string(), serde_json::to_value(sections)?)]);
+        if let Some(shown) = predictions.all().first().map(|first| first.index) {
+            let text = self.texts.text(shown);
+            let tokens = encode_text(&self.texts.tokenizer, attention::SHOWN, text)?;
+            let (batch, lengths) = pad(&[tokens.clone()], device);
+            let weights = model.attention(batch, &lengths);
+            let about = format!("How much each token of \"{text}\" looks at each");
+            attention::add_page(&mut self.pages, weights, &self.texts.tokenizer, &tokens, &about)?;
+        }
         Ok(scores)
     }
 

@@ -5,6 +5,7 @@
 //! `[model]` block implements what makes the network ([`language_model::LanguageModelFamily`] and so on). The job is then
 //! `LanguageModelJob<ItsConfig>`.
 
+mod attention;
 pub mod burn_learner;
 pub mod classification;
 mod context;

@@ -8,6 +8,9 @@ use sequence::task::{
     translation::TranslationJob,
 };
 use train::{Jobs, job};
+use transformer::task::{
+    language_model::GptJob, text_classification::BertClassificationJob, translation::TransformerTranslationJob,
+};
 use vision_transfer::task::image_classification::ImageClassificationJob;
 
 /// Every job that a config can name, one line each.
@@ -19,6 +22,9 @@ const JOBS: Jobs = Jobs(&[
     job::<SpeechClassificationJob>(),
     job::<SpeechRecognitionJob>(),
     job::<ImageClassificationJob>(),
+    job::<GptJob>(),
+    job::<BertClassificationJob>(),
+    job::<TransformerTranslationJob>(),
 ]);
 
 fn main() -> ExitCode {

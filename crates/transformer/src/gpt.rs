@@ -17,6 +17,7 @@ use layers::{
     attention::dot_product::{AttentionBias, alibi_slopes},
     dropout::Dropout,
     embedding::sinusoidal_positions,
+    generation::CausalLanguageModel,
     initializer::Initializer,
     projection::{LinearConfig, linear_transposed},
     rotary::{RotaryConfig, RotaryTable},
@@ -372,5 +373,24 @@ impl<B: Backend> KvCache<B> {
     /// The cache without what gradients would need.
     pub fn detach(self) -> Self {
         Self { layers: self.layers.into_iter().map(KeyValueCache::detach).collect() }
+    }
+}
+
+impl<B: Backend> CausalLanguageModel<B> for Gpt<B> {
+    type State = KvCache<B>;
+
+    fn vocab_size(&self) -> usize {
+        Gpt::vocab_size(self)
+    }
+
+    fn context_len(&self) -> Option<usize> {
+        Gpt::context_len(self)
+    }
+
+    fn next_logits(&self, tokens: Tensor<B, 2, Int>, state: Option<Self::State>) -> (Tensor<B, 2>, Self::State) {
+        let [_, time] = tokens.dims();
+        let (features, state) = self.forward_features(tokens, state);
+        let last = features.narrow(1, time - 1, 1); // [batch, 1, embedding]
+        (self.forward_head(last).squeeze_dim(1), state)
     }
 }

@@ -38,6 +38,8 @@ pub mod projection;
 mod residual;
 pub mod seq2seq;
 mod sizes;
+#[cfg(feature = "training")]
+pub mod task;
 pub mod vit;
 
 pub use hugging_face::HuggingFaceError;

@@ -23,6 +23,7 @@ use training_loop::{
     data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, GenerateRequest, Generated, Job, Trained},
+    parameters,
     task::{Batches, Splits},
     weights,
 };
@@ -120,7 +121,13 @@ impl<F: LanguageModelFamily> Job for LanguageModelJob<F> {
         }
         let artefacts = BTreeMap::from([(TOKENIZER_FILE.to_string(), text.tokenizer.to_json()?.into_bytes())]);
         let facts = describe(&text.facts, model.num_params());
-        let task = LanguageModelTask::new(blocks.task.clone(), text.tokenizer, text.facts, context.seed)?;
+        let task = LanguageModelTask::new(
+            blocks.task.clone(),
+            text.tokenizer,
+            text.facts,
+            context.seed,
+            blocks.model.parameter_groups(&parameters::list(&model)),
+        )?;
         Ok(Assembled {
             task,
             model: model.into(),

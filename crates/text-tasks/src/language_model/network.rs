@@ -11,6 +11,8 @@ use layers::generation::CausalLanguageModel;
 use training_loop::{
     error::TaskError,
     job::{AssembleContext, Block},
+    optimizer::ParameterGroup,
+    parameters::ParameterInfo,
 };
 
 use super::CarriedState;
@@ -31,6 +33,15 @@ pub trait LanguageModel<B: Backend>: Module<B> + CausalLanguageModel<B> {
         tokens: Tensor<B, 2, Int>,
         carried: Option<Self::Carried>,
     ) -> (Tensor<B, 3>, Self::Carried);
+
+    /// How much each token looks at each, layer by layer, to be drawn. Default: none, for networks that do not look.
+    ///
+    /// # Shapes
+    /// - tokens: `[batch, time]`
+    /// - each: `[batch, heads, time, time]`
+    fn attention(&self, _tokens: Tensor<B, 2, Int>) -> Vec<Tensor<B, 4>> {
+        Vec::new()
+    }
 }
 
 /// The `[model]` of a job that trains language models: a family's name, and how its network is made.
@@ -63,5 +74,11 @@ pub trait LanguageModelFamily: Block {
         _context: &AssembleContext<'_, B::Device>,
     ) -> Result<(), TaskError> {
         Ok(())
+    }
+
+    /// Settings of its network's parameters that go with this family, such as no weight decay on normalisations; those of the
+    /// config come after them and win. Default: none.
+    fn parameter_groups(&self, _parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        Vec::new()
     }
 }

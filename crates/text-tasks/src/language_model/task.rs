@@ -20,8 +20,11 @@ use layers::{
 };
 use training_loop::{
     error::TaskError,
+    optimizer::ParameterGroup,
     task::{InnerModel, Sample, Scores, StepContext, StepOutput, Task},
 };
+
+use crate::attention;
 
 use super::{
     CarriedState, LanguageModel, LanguageModelFamily, LanguageModelOptions,
@@ -39,6 +42,8 @@ pub struct LanguageModelTask<B: AutodiffBackend, F: LanguageModelFamily> {
     step: u64,
     /// Where the last training batch left each row; without a graph.
     carried: Option<Carried<B, F>>,
+    groups: Vec<ParameterGroup>,
+    pages: BTreeMap<String, serde_json::Value>,
 }
 
 type Carried<B, F> = <<F as LanguageModelFamily>::Trained<B> as LanguageModel<B>>::Carried;
@@ -53,9 +58,10 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> LanguageModelTask<B, F> {
         tokenizer: Tokenizer,
         facts: TextFacts,
         seed: u64,
+        groups: Vec<ParameterGroup>,
     ) -> Result<Self, TaskError> {
         tokenizer.encode(&options.sample_prompt).map_err(|error| format!("`task.sample_prompt`: {error}"))?;
-        Ok(Self { options, tokenizer, facts, seed, step: 0, carried: None })
+        Ok(Self { options, tokenizer, facts, seed, step: 0, carried: None, groups, pages: BTreeMap::new() })
     }
 }
 
@@ -65,6 +71,10 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
 
     fn item_name(&self) -> &'static str {
         "tokens"
+    }
+
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        self.groups.clone()
     }
 
     fn training_step(
@@ -106,10 +116,14 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
         let mut correct_sum = Tensor::<B::InnerBackend, 1, Int>::zeros([1], device);
         let mut carried = None;
         let mut count = 0;
+        let mut first: Vec<i32> = Vec::new();
         for batch in batches {
             let batch = batch?;
             count += batch.num_targets();
             let state = carried.take().filter(|_| !batch.reset_state);
+            if first.is_empty() {
+                first = batch.inputs[..batch.seq_len.min(attention::SHOWN)].to_vec();
+            }
             let batch = Tokens::<B::InnerBackend>::new(batch, device);
             let (logits, state) = model.forward_window(batch.inputs, state);
             if self.options.carry_state {
@@ -124,6 +138,10 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
         if count == 0 {
             return Err("the validation data hold no token".into());
         }
+        let row = TensorData::new(first.clone(), [1, first.len()]);
+        let about = "How much each token at the beginning of the validation text looks at those before it";
+        let weights = model.attention(Tensor::from_data(row, device));
+        attention::add_page(&mut self.pages, weights, &self.tokenizer, &first, about)?;
         let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
         let loss = mean(loss_sum.into_data());
         let mut scores = Scores::from([
@@ -171,6 +189,10 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
             samples.push(sample);
         }
         Ok(samples)
+    }
+
+    fn pages(&self) -> BTreeMap<String, serde_json::Value> {
+        self.pages.clone()
     }
 
     fn state(&self) -> BTreeMap<String, TensorData> {

@@ -22,6 +22,7 @@ use training_loop::{
     data_block,
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    parameters,
     task::Splits,
     weights,
 };
@@ -164,8 +165,9 @@ impl<F: EncoderDecoderFamily> Job for TranslationJob<F> {
             (SOURCE_TOKENIZER.to_string(), pairs.source_tokenizer.to_json()?.into_bytes()),
             (TARGET_TOKENIZER.to_string(), pairs.target_tokenizer.to_json()?.into_bytes()),
         ]);
+        let groups = blocks.model.parameter_groups(&parameters::list(&model));
         let facts = describe(config, &pairs.facts, model.num_params());
-        let task = TranslationTask::new(blocks.task.clone(), pairs, context.seed);
+        let task = TranslationTask::new(blocks.task.clone(), pairs, context.seed, groups);
         Ok(Assembled { task, model: model.into(), splits, artefacts, facts })
     }
 

@@ -11,6 +11,8 @@ use layers::beam::Decoder;
 use training_loop::{
     error::TaskError,
     job::{AssembleContext, Block},
+    optimizer::ParameterGroup,
+    parameters::ParameterInfo,
 };
 
 /// A network that reads one text and writes another. It learns from whole targets, and writes token by token as [`Decoder`]
@@ -117,5 +119,11 @@ pub trait EncoderDecoderFamily: Block {
         _context: &AssembleContext<'_, B::Device>,
     ) -> Result<(), TaskError> {
         Ok(())
+    }
+
+    /// Settings of its network's parameters that go with this family, such as no weight decay on normalisations; those of the
+    /// config come after them and win. Default: none.
+    fn parameter_groups(&self, _parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        Vec::new()
     }
 }

@@ -20,6 +20,7 @@ use layers::{
 use training_loop::{
     error::TaskError,
     metrics::{corpus_bleu, corpus_chrf},
+    optimizer::ParameterGroup,
     task::{InnerModel, Sample, Scores, StepContext, StepOutput, Task},
 };
 
@@ -39,14 +40,16 @@ pub struct TranslationTask<F> {
     /// What the last evaluation shows.
     shown: Vec<Translation>,
     pages: BTreeMap<String, serde_json::Value>,
+    groups: Vec<ParameterGroup>,
     family: PhantomData<F>,
 }
 
 impl<F> TranslationTask<F> {
     /// A task for these pairs.
-    pub fn new(options: TranslationOptions, pairs: ParallelData, seed: u64) -> Self {
+    pub fn new(options: TranslationOptions, pairs: ParallelData, seed: u64, groups: Vec<ParameterGroup>) -> Self {
         let beam_width = options.validation_beam_width;
-        Self { options, pairs, seed, beam_width, shown: Vec::new(), pages: BTreeMap::new(), family: PhantomData }
+        let (shown, pages) = (Vec::new(), BTreeMap::new());
+        Self { options, pairs, seed, beam_width, shown, pages, groups, family: PhantomData }
     }
 
     /// Which tokens the decoder reads from the target at this step; none where it is all of them.
@@ -68,6 +71,10 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
 
     fn item_name(&self) -> &'static str {
         "tokens"
+    }
+
+    fn parameter_groups(&self) -> Vec<ParameterGroup> {
+        self.groups.clone()
     }
 
     fn training_step(

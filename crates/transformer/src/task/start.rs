@@ -1,0 +1,175 @@
+//! `[model]`: an architecture, the weights that it starts from, and what LoRA adds to them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::backend::Backend;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use training_loop::{
+    checkpoint,
+    config::{Problems, Validate, report_problems},
+    error::TaskError,
+    fit::read_weights,
+    job::AssembleContext,
+    optimizer::ParameterGroup,
+    parameters::ParameterInfo,
+};
+
+use crate::{
+    HuggingFaceError,
+    lora::{LoraConfig, Projections},
+    pretrained::{self, Pretrained},
+};
+
+/// What stands for no pretrained weights.
+const NONE: &str = "none";
+
+/// Begins the name of a run.
+const RUN_PREFIX: &str = "run:";
+
+/// Files of weights in a folder of Hugging Face, the best first.
+const WEIGHT_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
+
+/// The architecture of such a folder.
+const CONFIG_FILE: &str = "config.json";
+
+/// `[model]`: the keys of the architecture, and where the training starts.
+///
+/// Unknown keys are found by the schema, since serde cannot tell them beside flattened ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, bound(deserialize = "C: Default + Deserialize<'de>"))]
+#[schemars(bound = "C: Default + Serialize + JsonSchema")]
+pub struct Start<C> {
+    /// The architecture.
+    #[serde(flatten)]
+    pub architecture: C,
+    /// Where the weights come from: `"none"`; a `.safetensors` or PyTorch file (`.bin`, `.pt`); a folder as Hugging Face has them, with
+    /// `config.json` and the weights; or a run, `"run:NAME"` or its folder.
+    pub pretrained: String,
+    /// Trains small additions and leaves the weights as they are (LoRA, Hu et al. 2021, arXiv:2106.09685).
+    pub lora: Option<LoraConfig>,
+}
+
+/// An architecture that can be told from a `config.json`.
+pub trait Architecture: Clone + PartialEq + Serialize + Sized {
+    /// The values that can never work: the key, and what is allowed.
+    fn validate(&self) -> Vec<(&'static str, String)>;
+
+    /// The architecture in the text of a `config.json`; none for families that Hugging Face does not have.
+    ///
+    /// # Errors
+    /// When it is another kind of model.
+    fn of_config_file(text: &str) -> Result<Option<Self>, HuggingFaceError>;
+
+    /// The same without what may differ between a published model and its training (dropout).
+    fn shape(&self) -> Self;
+}
+
+impl<C: Default> Default for Start<C> {
+    fn default() -> Self {
+        Self { architecture: C::default(), pretrained: NONE.into(), lora: None }
+    }
+}
+
+impl<C: Architecture> Validate for Start<C> {
+    fn validate(&self, problems: &mut Problems) {
+        report_problems(self.architecture.validate(), problems);
+        problems.check(!self.pretrained.is_empty(), "pretrained", "is empty: \"none\", a file, a folder or a run is expected");
+        if let Some(lora) = &self.lora {
+            problems.nested("lora", |problems| report_problems(lora.validate(), problems));
+        }
+    }
+}
+
+impl<C: Architecture> Start<C> {
+    /// The model with its additions, if there are to be any.
+    pub(super) fn with_lora<B: Backend, M: Projections<B>>(&self, model: M, device: &B::Device) -> Result<M, TaskError> {
+        match &self.lora {
+            Some(lora) => Ok(lora.add_to(model, device).map_err(|error| format!("`model.lora`: {error}"))?),
+            None => Ok(model),
+        }
+    }
+
+    /// Puts the weights that are named in place of the random ones.
+    pub(super) fn load<B: Backend, M: Pretrained<B>>(
+        &self,
+        model: &mut M,
+        context: &AssembleContext<'_, B::Device>,
+    ) -> Result<(), TaskError> {
+        if self.pretrained == NONE {
+            return Ok(());
+        }
+        let (name, tensors) = match self.source(context.runs)? {
+            Source::File(path) => (path.display().to_string(), pretrained::read(&path)?),
+            Source::Checkpoint(path) => (path.display().to_string(), read_weights(&path)?),
+        };
+        let report = pretrained::load(model, tensors)?;
+        context.progress.note(&format!("weights of {name}:"));
+        report.lines().iter().for_each(|line| context.progress.note(&format!("  {line}")));
+        Ok(())
+    }
+
+    fn source(&self, runs: &Path) -> Result<Source, TaskError> {
+        if let Some(name) = self.pretrained.strip_prefix(RUN_PREFIX) {
+            return run(&runs.join(name), name);
+        }
+        let path = data::locate(&self.pretrained).map_err(|error| format!("`model.pretrained`: {error}"))?;
+        if !path.is_dir() {
+            return Ok(Source::File(path));
+        }
+        match WEIGHT_FILES.iter().map(|name| path.join(name)).find(|path| path.is_file()) {
+            Some(weights) => {
+                self.agrees_with(&path)?;
+                Ok(Source::File(weights))
+            }
+            None => run(&path, &self.pretrained),
+        }
+    }
+
+    /// A folder that says what its model is like has to say what `[model]` says.
+    fn agrees_with(&self, folder: &Path) -> Result<(), TaskError> {
+        let path = folder.join(CONFIG_FILE);
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
+        let there = C::of_config_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        let Some(there) = there.filter(|there| there.shape() != self.architecture.shape()) else { return Ok(()) };
+        let keys = toml::to_string(&there)?;
+        let message = format!("{} is of another architecture than `[model]`; these keys give it:\n{keys}", path.display());
+        Err(message.into())
+    }
+}
+
+/// Where weights are.
+enum Source {
+    File(PathBuf),
+    Checkpoint(PathBuf),
+}
+
+fn run(folder: &Path, name: &str) -> Result<Source, TaskError> {
+    if !folder.is_dir() {
+        let message = format!(
+            "`model.pretrained` names the run {name}, and {} is not there: train it first, or list it in `[[stages]]`",
+            folder.display()
+        );
+        return Err(message.into());
+    }
+    let checkpoint = checkpoint::find(folder, "best").or_else(|_| checkpoint::find(folder, "last"))?;
+    Ok(Source::Checkpoint(checkpoint))
+}
+
+/// No weight decay on biases, normalisations and embeddings, as GPT and BERT are trained: on nothing but the weights of projections.
+pub(super) fn undecayed(parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+    let is_table = |path: &str| EMBEDDINGS.iter().any(|name| path.contains(name));
+    let undecayed = parameters.iter().filter(|parameter| parameter.shape.len() < 2 || is_table(&parameter.path));
+    let group = |parameter: &ParameterInfo| ParameterGroup {
+        parameters: parameter.path.clone(),
+        weight_decay: Some(0.0),
+        ..ParameterGroup::default()
+    };
+    undecayed.map(group).collect()
+}
+
+/// What the names of embeddings have in them.
+const EMBEDDINGS: [&str; 5] = ["wte.", "wpe.", "embedding", "positions", "embed_action"];
