@@ -1,10 +1,12 @@
 """How the comparisons call `train`."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("KILN_DATA", ROOT.parent / "shared" / "data"))
 
 
 def toml(value):

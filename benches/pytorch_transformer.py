@@ -1,0 +1,107 @@
+"""The transformers of `crates/transformer` in PyTorch, as its users write them: fused attention, packed projections."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads, bias, dropout, causal):
+        super().__init__()
+        self.heads, self.causal, self.p = heads, causal, dropout
+        self.qkv = nn.Linear(width, 3 * width, bias=bias)
+        self.proj = nn.Linear(width, width, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None, cache=None):
+        batch, time, width = x.shape
+        q, k, v = (part.view(batch, time, self.heads, -1).transpose(1, 2) for part in self.qkv(x).split(width, dim=2))
+        if cache is not None:
+            if cache:
+                k, v = torch.cat([cache[0], k], 2), torch.cat([cache[1], v], 2)
+            cache[:] = [k, v]
+        causal = self.causal and time > 1
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.p if self.training else 0.0, is_causal=causal)
+        return self.dropout(self.proj(y.transpose(1, 2).reshape(batch, time, width)))
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads, hidden, bias, dropout, causal, norm_first=True):
+        super().__init__()
+        self.norm_first = norm_first
+        self.norm1, self.norm2 = nn.LayerNorm(width, bias=bias), nn.LayerNorm(width, bias=bias)
+        self.attention = Attention(width, heads, bias, dropout, causal)
+        self.up, self.down = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, width, bias=bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def mlp(self, x):
+        return self.dropout(self.down(F.gelu(self.up(x))))
+
+    def forward(self, x, mask=None, cache=None):
+        if self.norm_first:
+            x = x + self.attention(self.norm1(x), mask, cache)
+            return x + self.mlp(self.norm2(x))
+        x = self.norm1(x + self.attention(x, mask, cache))
+        return self.norm2(x + self.mlp(x))
+
+
+class Gpt(nn.Module):
+    """nanoGPT's model and initialisation."""
+
+    def __init__(self, vocab_size, sizes):
+        super().__init__()
+        width, layers = sizes["embedding_size"], sizes["num_layers"]
+        bias, dropout = sizes.get("bias", True), sizes.get("dropout", 0.0)
+        self.context = sizes["context_len"]
+        self.wte, self.wpe = nn.Embedding(vocab_size, width), nn.Embedding(self.context, width)
+        self.blocks = nn.ModuleList(Block(width, sizes["num_heads"], 4 * width, bias, dropout, True) for _ in range(layers))
+        self.norm, self.dropout = nn.LayerNorm(width, bias=bias), nn.Dropout(dropout)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                scale = math.sqrt(2 * layers) if name.endswith(("proj.weight", "down.weight")) else 1.0
+                nn.init.normal_(parameter, std=0.02 / scale)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def forward(self, tokens, caches=None, last_only=False):
+        past = caches[0][0].shape[2] if caches and caches[0] else 0
+        x = self.dropout(self.wte(tokens) + self.wpe.weight[past : past + tokens.shape[1]])
+        for index, block in enumerate(self.blocks):
+            x = block(x, cache=caches[index] if caches is not None else None)
+        x = self.norm(x[:, -1:] if last_only else x)
+        return F.linear(x, self.wte.weight)
+
+    @torch.no_grad()
+    def generate(self, tokens, count, temperature=0.8):
+        """With a cache; a full context is read anew from its later half, as `train generate` does."""
+        caches, read = [[] for _ in self.blocks], 0
+        for _ in range(count):
+            if tokens.shape[1] > self.context:
+                tokens, read = tokens[:, -(self.context + 1) // 2 :], 0
+                caches = [[] for _ in self.blocks]
+            logits = self(tokens[:, read:], caches, last_only=True)[:, -1] / temperature
+            read = tokens.shape[1]
+            tokens = torch.cat([tokens, torch.multinomial(logits.softmax(-1), 1)], 1)
+        return tokens
+
+
+def decay_groups(model, weight_decay):
+    """No decay on what is not the weight of a projection."""
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    decayed = [p for p in model.parameters() if p.dim() > 1 and id(p) not in tables]
+    rest = [p for p in model.parameters() if p.dim() < 2 or id(p) in tables]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def cosine(schedule, steps):
+    """The factor of the learning rate at a step, from 0, as `train` has it."""
+    warmup, floor = schedule["warmup_steps"], schedule["min_factor"]
+
+    def factor(step):
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min((step - warmup) / (steps - warmup), 1)))
+
+    return factor
