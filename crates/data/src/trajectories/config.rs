@@ -92,7 +92,7 @@ impl TrajectoryConfig {
             }
         }
         if let Some(scale) = self.return_scale
-            && !(scale > 0.0 && scale.is_finite())
+            && !(scale as f32 > 0.0 && (scale as f32).is_finite())
         {
             wrong.push(("return_scale", format!("is {scale}; it must be a finite number above 0")));
         }

@@ -179,7 +179,9 @@ impl Header {
             return Some(format!("`version` is {}; version {VERSION} is the one that can be read", self.version));
         }
         let sizes = [("observation_size", self.observation_size), ("num_actions", self.num_actions)];
-        sizes.into_iter().find(|(_, size)| *size == 0).map(|(name, _)| format!("`{name}` is 0; it must be at least 1"))
+        let possible = 1..=i32::MAX as usize;
+        let (name, size) = sizes.into_iter().find(|(_, size)| !possible.contains(size))?;
+        Some(format!("`{name}` is {size}; it must be at least 1, and at most {}", i32::MAX))
     }
 }
 
@@ -235,10 +237,14 @@ fn fault(episode: &Trajectory, header: &Header) -> Option<String> {
     }
     let infinite = |name: &str, numbers: &[f32], width: usize| {
         let place = numbers.iter().position(|number| !number.is_finite())?;
-        Some(format!("`{name}` has a number at step {} that is not finite, or too large", place / width + 1))
+        Some(format!("`{name}` has a number at step {} that is not finite", place / width + 1))
     };
     infinite("observations", &episode.observations, *observation_size)
         .or_else(|| infinite("rewards", &episode.rewards, 1))
+        .or_else(|| {
+            let gained: f64 = episode.rewards.iter().map(|reward| f64::from(reward.abs())).sum();
+            (gained > f64::from(f32::MAX)).then(|| "`rewards` are too large to be added up".to_owned())
+        })
 }
 
 /// What is wrong with a line that could not be read, by field.
@@ -260,17 +266,34 @@ fn explain(line: &str, error: &serde_json::Error, fields: &[Field]) -> String {
             let known: Vec<String> = fields.iter().map(|field| format!("`{}`", field.name)).collect();
             format!("`{unknown}` is no field; these are {}", known.join(", "))
         }
-        None => error.to_string(),
+        None => match fields.iter().find(|field| object.get(field.name).is_some_and(has_too_large)) {
+            Some(Field { name, .. }) => {
+                format!("`{name}` has a number that is too large; the largest is {:e}", f32::MAX)
+            }
+            None => reason(error),
+        },
     }
 }
 
-/// A message without the line of the parser's own, which is always the first.
+/// Whether there is a number in it that single precision does not have.
+fn has_too_large(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.as_f64().is_some_and(|number| number.abs() > f64::from(f32::MAX)),
+        Value::Array(values) => values.iter().any(has_too_large),
+        _ => false,
+    }
+}
+
 fn no_json(error: &serde_json::Error) -> String {
+    let (reason, character) = (reason(error), error.column());
+    format!(
+        "no JSON: {reason} at character {character}. Numbers that are not finite (NaN, Infinity) have no place in it"
+    )
+}
+
+/// A parser's message without its place, whose line is always the first.
+fn reason(error: &serde_json::Error) -> String {
     let message = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    let reason = message.strip_suffix(&place).unwrap_or(&message);
-    format!(
-        "no JSON: {reason} at character {}. Numbers that are not finite (NaN, Infinity) cannot be written",
-        error.column()
-    )
+    message.strip_suffix(&place).unwrap_or(&message).to_owned()
 }
