@@ -229,6 +229,24 @@ pub enum DataError {
         message: String,
     },
 
+    /// A source of episodes as a whole is not what was expected.
+    #[error("{}: {message}", path.display())]
+    BadTrajectories {
+        /// The file, or the name of the environment in which they were collected.
+        path: PathBuf,
+        /// What is wrong, what was expected and what to do.
+        message: String,
+    },
+
+    /// What a run keeps of its episodes is damaged or of another run.
+    #[error(
+        "the scales of observations and returns cannot be used ({reason}). Expected is the trajectories.json that the run keeps"
+    )]
+    BadTrajectoryArtefact {
+        /// What is wrong.
+        reason: String,
+    },
+
     /// Fewer rows than one window needs.
     #[error(
         "{}: the {part} has {have} row{}, and needs {need} {reason}",
@@ -274,6 +292,13 @@ pub enum DataError {
         /// The library's reason.
         reason: String,
     },
+}
+
+impl From<environments::EnvironmentError> for DataError {
+    fn from(error: environments::EnvironmentError) -> Self {
+        let environments::EnvironmentError::Config { key, message } = error;
+        Self::Config { key, message }
+    }
 }
 
 impl DataError {

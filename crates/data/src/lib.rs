@@ -5,6 +5,7 @@
 //! - [`series`]: tables of numbers over time, scaled, and windows of them for forecasters.
 //! - [`audio`]: recordings of speech, their features, and padded batches of them for classifiers and recognisers.
 //! - [`image`]: pictures, their augmentation, and batches of them for classifiers.
+//! - [`trajectories`]: episodes of environments, and windows of their steps for models that learn to act.
 //! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
 //!   function of (seed, epoch, index).
 //! - [`locate()`]: from a path as a user writes it to a file that exists, or to an error that says what to do.
@@ -20,13 +21,13 @@ pub mod image;
 mod locate;
 mod on_error;
 mod part_counts;
-mod seed;
 pub mod series;
 mod split;
 pub mod text;
+pub mod trajectories;
 
 pub use error::DataError;
 pub use locate::{DATA_VARIABLE, locate, real_data_folder};
 pub use on_error::OnError;
 pub use part_counts::PartCounts;
-pub use seed::{SplitMix64, stream_seed};
+pub use random::{SplitMix64, stream_seed};

@@ -1,5 +1,8 @@
 //! Random numbers that never change: the derivation of seeds and the generator are written out here, so that neither a
-//! dependency's upgrade nor the number of workers alters which batch a run sees.
+//! dependency's upgrade nor the number of workers alters which batch a run sees, or how an episode goes.
+//!
+//! - [`stream_seed`]: a seed for one of many independent streams.
+//! - [`SplitMix64`]: the generator.
 
 /// The increment of SplitMix64 (2^64 divided by the golden ratio, made odd).
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -14,7 +17,7 @@ const fn mix(mut z: u64) -> u64 {
 /// The seed of one stream of random numbers, from the run's `seed`, the `epoch` and an `index` inside the epoch (a batch's
 /// or a sample's number).
 ///
-/// All randomness of this crate is seeded through here, so that what happens to item `index` of epoch `epoch` depends on
+/// All randomness of data and environments is seeded through here, so that what happens to item `index` of epoch `epoch` depends on
 /// these three numbers only: not on how many workers there are, what was drawn before, or where a run was resumed.
 /// Neighbouring values give unrelated seeds, and the arguments do not commute.
 ///
