@@ -43,7 +43,11 @@ pub(crate) fn add_page<B: Backend>(
             y_label: "looks".into(),
         };
         let section = Section::new(format!("Attention, layer {} of {count}", layer + 1), Body::Heatmap(heatmap));
-        sections.push(if layer == 0 { section.with_caption(format!("{about}: the mean of the heads.")) } else { section });
+        sections.push(if layer == 0 {
+            section.with_caption(format!("{about}: the mean of the heads."))
+        } else {
+            section
+        });
     }
     pages.insert(PAGE.to_string(), serde_json::to_value(sections)?);
     Ok(())

@@ -9,7 +9,8 @@ use sequence::task::{
 };
 use train::{Jobs, job};
 use transformer::task::{
-    language_model::GptJob, text_classification::BertClassificationJob, translation::TransformerTranslationJob,
+    decision::DecisionJob, language_model::GptJob, text_classification::BertClassificationJob,
+    translation::TransformerTranslationJob,
 };
 use vision_transfer::task::image_classification::ImageClassificationJob;
 
@@ -25,6 +26,7 @@ const JOBS: Jobs = Jobs(&[
     job::<GptJob>(),
     job::<BertClassificationJob>(),
     job::<TransformerTranslationJob>(),
+    job::<DecisionJob>(),
 ]);
 
 fn main() -> ExitCode {

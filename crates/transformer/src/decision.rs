@@ -111,11 +111,8 @@ impl DecisionConfig {
     /// The values that can never work: the key, and what is allowed.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        let needed = [
-            ("num_layers", self.num_layers),
-            ("num_heads", self.num_heads),
-            ("embedding_size", self.embedding_size),
-        ];
+        let needed =
+            [("num_layers", self.num_layers), ("num_heads", self.num_heads), ("embedding_size", self.embedding_size)];
         sizes::at_least_one(&mut wrong, &needed);
         sizes::heads(&mut wrong, ("embedding_size", self.embedding_size), self.num_heads);
         sizes::probabilities(&mut wrong, &[("dropout", self.dropout)]);

@@ -272,11 +272,7 @@ impl<B: Backend> Gpt<B> {
     ///
     /// # Panics
     /// As [`forward`](Self::forward).
-    pub fn forward_features(
-        &self,
-        tokens: Tensor<B, 2, Int>,
-        cache: Option<KvCache<B>>,
-    ) -> (Tensor<B, 3>, KvCache<B>) {
+    pub fn forward_features(&self, tokens: Tensor<B, 2, Int>, cache: Option<KvCache<B>>) -> (Tensor<B, 3>, KvCache<B>) {
         let past = cache.as_ref().map_or(0, KvCache::len);
         let mut features = self.embed(tokens, past);
         let bias = AttentionBias { slopes: self.slopes.clone(), ..AttentionBias::default() };

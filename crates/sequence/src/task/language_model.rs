@@ -5,8 +5,8 @@ use burn::tensor::{
     backend::{AutodiffBackend, Backend},
 };
 use layers::recurrent::RecurrentState;
-pub use text_tasks::language_model::{LanguageModelOptions, TextBlock};
 use text_tasks::language_model::{self as text, LanguageModelFamily};
+pub use text_tasks::language_model::{LanguageModelOptions, TextBlock};
 use training_loop::{error::TaskError, model_block};
 
 use crate::language_model::{LanguageModel, LanguageModelConfig};

@@ -4,8 +4,8 @@ use burn::tensor::{
     Bool, Int, Tensor,
     backend::{AutodiffBackend, Backend},
 };
-pub use text_tasks::translation::{ParallelBlock, TeacherForcing, TranslationOptions};
 use text_tasks::translation::{self as text, EncoderDecoder, EncoderDecoderFamily};
+pub use text_tasks::translation::{ParallelBlock, TeacherForcing, TranslationOptions};
 use training_loop::{error::TaskError, model_block};
 
 use crate::translator::{DecoderState, Translator, TranslatorConfig};

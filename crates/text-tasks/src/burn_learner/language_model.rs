@@ -44,10 +44,7 @@ impl<B: Backend> Batcher<B, TextBatch, LanguageModelBatch<B>> for LanguageModelB
 }
 
 /// Logits, and the mean loss over the targets that count.
-pub fn predict_tokens<B: Backend>(
-    model: &impl LanguageModel<B>,
-    batch: LanguageModelBatch<B>,
-) -> SequenceOutput<B> {
+pub fn predict_tokens<B: Backend>(model: &impl LanguageModel<B>, batch: LanguageModelBatch<B>) -> SequenceOutput<B> {
     let (logits, _) = model.forward_window(batch.inputs, None);
     let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
     let targets = batch.targets.clone().flatten(0, 1);

@@ -2,6 +2,7 @@
 //!
 //! The jobs on texts are those of [`text_tasks`]; here stands what makes a network of this crate theirs.
 
+pub mod decision;
 pub mod language_model;
 mod start;
 pub mod text_classification;

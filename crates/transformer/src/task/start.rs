@@ -77,7 +77,11 @@ impl<C: Default> Default for Start<C> {
 impl<C: Architecture> Validate for Start<C> {
     fn validate(&self, problems: &mut Problems) {
         report_problems(self.architecture.validate(), problems);
-        problems.check(!self.pretrained.is_empty(), "pretrained", "is empty: \"none\", a file, a folder or a run is expected");
+        problems.check(
+            !self.pretrained.is_empty(),
+            "pretrained",
+            "is empty: \"none\", a file, a folder or a run is expected",
+        );
         if let Some(lora) = &self.lora {
             problems.nested("lora", |problems| report_problems(lora.validate(), problems));
         }
@@ -86,7 +90,11 @@ impl<C: Architecture> Validate for Start<C> {
 
 impl<C: Architecture> Start<C> {
     /// The model with its additions, if there are to be any.
-    pub(super) fn with_lora<B: Backend, M: Projections<B>>(&self, model: M, device: &B::Device) -> Result<M, TaskError> {
+    pub(super) fn with_lora<B: Backend, M: Projections<B>>(
+        &self,
+        model: M,
+        device: &B::Device,
+    ) -> Result<M, TaskError> {
         match &self.lora {
             Some(lora) => Ok(lora.add_to(model, device).map_err(|error| format!("`model.lora`: {error}"))?),
             None => Ok(model),
@@ -136,7 +144,8 @@ impl<C: Architecture> Start<C> {
         let there = C::of_config_file(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         let Some(there) = there.filter(|there| there.shape() != self.architecture.shape()) else { return Ok(()) };
         let keys = toml::to_string(&there)?;
-        let message = format!("{} is of another architecture than `[model]`; these keys give it:\n{keys}", path.display());
+        let message =
+            format!("{} is of another architecture than `[model]`; these keys give it:\n{keys}", path.display());
         Err(message.into())
     }
 }

@@ -39,7 +39,8 @@ impl Architecture for Seq2SeqConfig {
 
 impl EncoderDecoderFamily for Seq2SeqModelConfig {
     const NAME: &'static str = "transformer-translation";
-    const SUMMARY: &'static str = "the original transformer, an encoder and a decoder, that turns one text into another";
+    const SUMMARY: &'static str =
+        "the original transformer, an encoder and a decoder, that turns one text into another";
 
     type Model<B: Backend> = Seq2Seq<B>;
     type Trained<B: AutodiffBackend> = Seq2Seq<B>;
