@@ -58,7 +58,7 @@ impl<B: AutodiffBackend> Task<B> for DecisionTask {
     type Batch = TrajectoryBatch;
 
     fn item_name(&self) -> &'static str {
-        "steps"
+        "actions"
     }
 
     fn parameter_groups(&self) -> Vec<ParameterGroup> {
