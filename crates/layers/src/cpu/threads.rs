@@ -78,6 +78,12 @@ impl<'a> SharedSlice<'a> {
         Self { start: values.as_mut_ptr(), length: values.len(), borrow: PhantomData }
     }
 
+    /// Where the slice starts, for those who write rows of it that are not contiguous. No two threads may write the same
+    /// element.
+    pub fn start(&self) -> *mut f32 {
+        self.start
+    }
+
     /// A part of the slice.
     ///
     /// # Panics
