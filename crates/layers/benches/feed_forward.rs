@@ -2,7 +2,8 @@
 //! tensor operations: `cargo bench --profile dev -p layers --features ndarray,flex --bench feed_forward`, and
 //! `python feed_forward.py` for PyTorch. (The dev profile is optimised, and built already.)
 //!
-//! Every figure is the tenth percentile of a few hundred runs. Words behind the command choose rows.
+//! Every figure is the tenth percentile of a few hundred runs. Words behind the command choose rows. Most of these take little
+//! more than new memory does, so keep what is freed, as `train` does: `MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1`.
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};

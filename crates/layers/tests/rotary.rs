@@ -4,8 +4,10 @@
 mod support;
 
 use burn::backend::{Autodiff, Flex, NdArray};
+use burn::module::AutodiffModule;
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Element, Tensor, TensorData};
+use burn_store::ModuleSnapshot;
 use layers::embedding::sinusoidal_positions;
 use layers::rotary::{RotaryConfig, RotaryTable, portable, rotate};
 use serde::Deserialize;
@@ -143,6 +145,13 @@ fn the_input_of_others_stays<B: Backend>() {
 fn the_input_of_others_stays_on_both() {
     the_input_of_others_stays::<Flex>();
     the_input_of_others_stays::<NdArray>();
+}
+
+#[test]
+fn a_table_is_no_part_of_a_checkpoint() {
+    let table = RotaryConfig::new(4).table::<Autodiff<Flex>>(8, &Default::default());
+    assert!(table.collect(None, None, true).is_empty());
+    assert_eq!(values(table.valid().sin), values(table.sin));
 }
 
 #[test]

@@ -76,19 +76,19 @@ impl Sizes {
 
     /// The output, and of each row what is taken out of it and what it is multiplied with.
     fn forward(&self, input: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (Vec<f32>, Vec<[f32; 2]>) {
-        let mut output = vec![0.0; input.len()];
-        let mut moments = vec![[0.0; 2]; input.len().checked_div(self.size).unwrap_or(0)];
-        {
-            let output = SharedSlice::new(&mut output);
-            threads::split_rows(moments.as_flattened_mut(), 2, (GRAIN / self.size.max(1)).max(1), |first, moments| {
-                let (moments, _) = moments.as_chunks_mut();
-                let numbers = self.numbers(&(first..first + moments.len()));
-                let input = &input[numbers.clone()];
-                // SAFETY: `split_rows` hands out rows that do not overlap.
-                let output = unsafe { output.slice_mut(numbers) };
-                dispatch(Forward { sizes: self, input, weight, bias, output, moments });
-            });
-        }
+        let rows = input.len().checked_div(self.size).unwrap_or(0);
+        let mut moments = vec![[0.0; 2]; rows];
+        let zeros = vec![0.0; if bias.is_none() { self.size } else { 0 }];
+        let bias = bias.unwrap_or(&zeros);
+        let shared = SharedSlice::new(moments.as_flattened_mut());
+        let grain = (GRAIN / self.size.max(1)).max(1);
+        let [output] = threads::new_rows(rows, self.size, grain, |first, [output]| {
+            let rows = first..first + output.len() / self.size;
+            let input = &input[self.numbers(&rows)];
+            // SAFETY: `new_rows` hands out rows that do not overlap.
+            let (moments, _) = unsafe { shared.slice_mut(2 * rows.start..2 * rows.end) }.as_chunks_mut();
+            dispatch(Forward { sizes: self, input, weight, bias, output, moments });
+        });
         (output, moments)
     }
 }
@@ -97,7 +97,7 @@ struct Forward<'a> {
     sizes: &'a Sizes,
     input: &'a [f32],
     weight: &'a [f32],
-    bias: Option<&'a [f32]>,
+    bias: &'a [f32],
     output: &'a mut [f32],
     moments: &'a mut [[f32; 2]],
 }
@@ -114,10 +114,7 @@ impl WithLanes for Forward<'_> {
             let variance = f64::from(squares::<L>(row, mean)) / sizes.size as f64;
             let inverse = (1.0 / (variance + sizes.epsilon).sqrt()) as f32;
             *moments = [mean, inverse];
-            match bias {
-                Some(bias) => scale_and_shift::<L>(row, *moments, weight, bias, output),
-                None => scale::<L>(row, *moments, weight, output),
-            }
+            scale_and_shift::<L>(row, *moments, weight, bias, output);
         }
     }
 }
@@ -143,19 +140,23 @@ fn squares<L: Lanes>(row: &[f32], mean: f32) -> f32 {
 #[inline(always)]
 fn scale_and_shift<L: Lanes>(row: &[f32], moments: [f32; 2], weight: &[f32], bias: &[f32], output: &mut [f32]) {
     let [mean, inverse] = moments.map(L::splat);
-    let of_features = weight.chunks(WIDTH).zip(bias.chunks(WIDTH));
-    for ((row, (weight, bias)), output) in row.chunks(WIDTH).zip(of_features).zip(output.chunks_mut(WIDTH)) {
-        let normal = L::load_partly(row).sub(mean).mul(inverse);
-        normal.mul_add(L::load_partly(weight), L::load_partly(bias)).store_partly(output);
+    let ([row, weight, bias], rests) = in_vectors([row, weight, bias]);
+    let (output, output_rest) = output.as_chunks_mut::<WIDTH>();
+    for (((row, weight), bias), output) in row.iter().zip(weight).zip(bias).zip(output) {
+        L::load(row).sub(mean).mul(inverse).mul_add(L::load(weight), L::load(bias)).store(output);
     }
+    let [row, weight, bias] = rests.map(L::load_partly);
+    row.sub(mean).mul(inverse).mul_add(weight, bias).store_partly(output_rest);
 }
 
+/// Slices as whole vectors, and what is left of each.
 #[inline(always)]
-fn scale<L: Lanes>(row: &[f32], moments: [f32; 2], weight: &[f32], output: &mut [f32]) {
-    let [mean, inverse] = moments.map(L::splat);
-    for ((row, weight), output) in row.chunks(WIDTH).zip(weight.chunks(WIDTH)).zip(output.chunks_mut(WIDTH)) {
-        L::load_partly(row).sub(mean).mul(inverse).mul(L::load_partly(weight)).store_partly(output);
+fn in_vectors<const N: usize>(slices: [&[f32]; N]) -> ([&[[f32; WIDTH]]; N], [&[f32]; N]) {
+    let (mut vectors, mut rests) = ([&[][..]; N], [&[][..]; N]);
+    for (slice, (vectors, rest)) in slices.into_iter().zip(vectors.iter_mut().zip(&mut rests)) {
+        (*vectors, *rest) = slice.as_chunks();
     }
+    (vectors, rests)
 }
 
 /// Everything that the backward pass needs.
@@ -236,37 +237,46 @@ fn add_slopes<L: Lanes>(
     gradient: &[f32],
     weight: &[f32],
     moments: [f32; 2],
-    sums: [&mut [f32]; 2],
+    [by_weight, by_bias]: [&mut [f32]; 2],
 ) -> [f32; 2] {
     let [mean, inverse] = moments.map(L::splat);
-    let [by_weight, by_bias] = sums.map(|sums| sums.chunks_mut(WIDTH));
+    let ([row, gradient, weight], rests) = in_vectors([row, gradient, weight]);
+    let (by_weight, by_weight_rest) = by_weight.as_chunks_mut::<WIDTH>();
+    let (by_bias, by_bias_rest) = by_bias.as_chunks_mut::<WIDTH>();
     // Two of each, so that one addition need not wait for the one before.
-    let mut sum = [L::splat(0.0); 2];
-    let mut product = [L::splat(0.0); 2];
-    let arguments = row.chunks(WIDTH).zip(gradient.chunks(WIDTH)).zip(weight.chunks(WIDTH));
-    for (index, (((row, gradient), weight), (by_weight, by_bias))) in arguments.zip(by_weight.zip(by_bias)).enumerate()
-    {
-        // Behind the end of the row the gradient is 0.
-        let gradient = L::load_partly(gradient);
-        let normal = L::load_partly(row).sub(mean).mul(inverse);
-        let scaled = gradient.mul(L::load_partly(weight));
-        normal.mul_add(gradient, L::load_partly(by_weight)).store_partly(by_weight);
-        gradient.add(L::load_partly(by_bias)).store_partly(by_bias);
-        let which = index % 2;
-        sum[which] = sum[which].add(scaled);
-        product[which] = scaled.mul_add(normal, product[which]);
+    let mut sums = [[L::splat(0.0); 2]; 2];
+    let arguments = row.iter().zip(gradient).zip(weight).zip(by_weight.iter_mut().zip(by_bias));
+    for (index, (((row, gradient), weight), (by_weight, by_bias))) in arguments.enumerate() {
+        let normal = L::load(row).sub(mean).mul(inverse);
+        let (gradient, sums) = (L::load(gradient), &mut sums[index % 2]);
+        normal.mul_add(gradient, L::load(by_weight)).store(by_weight);
+        gradient.add(L::load(by_bias)).store(by_bias);
+        let scaled = gradient.mul(L::load(weight));
+        *sums = [sums[0].add(scaled), scaled.mul_add(normal, sums[1])];
     }
-    [sum[0].add(sum[1]).sum(), product[0].add(product[1]).sum()]
+    // Behind the end of the row the gradient is 0.
+    let [row, gradient, weight] = rests.map(L::load_partly);
+    let normal = row.sub(mean).mul(inverse);
+    normal.mul_add(gradient, L::load_partly(by_weight_rest)).store_partly(by_weight_rest);
+    gradient.add(L::load_partly(by_bias_rest)).store_partly(by_bias_rest);
+    let scaled = gradient.mul(weight);
+    let [even, odd] = sums;
+    [even[0].add(odd[0]).add(scaled).sum(), scaled.mul_add(normal, even[1].add(odd[1])).sum()]
 }
 
 /// The gradient of the input as `gradient · weight · scale + input · slope + level`.
 #[inline(always)]
 fn input_slopes<L: Lanes>(row: &[f32], gradient: &mut [f32], weight: &[f32], numbers: [f32; 3]) {
     let [scale, slope, level] = numbers.map(L::splat);
-    for ((row, weight), gradient) in row.chunks(WIDTH).zip(weight.chunks(WIDTH)).zip(gradient.chunks_mut(WIDTH)) {
-        let through = L::load_partly(gradient).mul(L::load_partly(weight));
-        through.mul_add(scale, L::load_partly(row).mul_add(slope, level)).store_partly(gradient);
+    let ([row, weight], rests) = in_vectors([row, weight]);
+    let (gradient, gradient_rest) = gradient.as_chunks_mut::<WIDTH>();
+    for ((row, weight), gradient) in row.iter().zip(weight).zip(gradient) {
+        let through = L::load(gradient).mul(L::load(weight));
+        through.mul_add(scale, L::load(row).mul_add(slope, level)).store(gradient);
     }
+    let [row, weight] = rests.map(L::load_partly);
+    let through = L::load_partly(gradient_rest).mul(weight);
+    through.mul_add(scale, row.mul_add(slope, level)).store_partly(gradient_rest);
 }
 
 struct Call<B: Backend, const D: usize> {

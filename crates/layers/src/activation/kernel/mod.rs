@@ -1,7 +1,8 @@
-//! Activations on the CPU, one pass over memory forward and one backward. Only the input is kept: the slope is made of it again.
+//! Activations on the CPU, one pass over memory forward and one backward. The slope is kept and not the input: it shares its
+//! exponential with the value, and takes as much memory.
 
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     math, on_cpu, threads,
 };
@@ -11,7 +12,7 @@ use burn::backend::autodiff::{
     ops::{Backward, Ops, OpsKind},
 };
 use burn::tensor::{Tensor, backend::Backend};
-use std::{f32::consts::FRAC_1_SQRT_2, fmt::Debug};
+use std::fmt::Debug;
 
 mod swiglu;
 
@@ -31,10 +32,10 @@ pub(super) fn activate<B: Backend, F: Curve, const D: usize>(curve: F, input: Te
     }
 }
 
-/// A function of one number and its derivative. Both have to be `#[inline(always)]`.
+/// A function of one number.
 pub(super) trait Curve: Copy + Debug + Send + Sync + 'static {
-    fn value<L: Lanes>(x: L) -> L;
-    fn slope<L: Lanes>(x: L) -> L;
+    /// The value and the derivative. Has to be `#[inline(always)]`.
+    fn at<L: Lanes>(x: L) -> [L; 2];
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -42,13 +43,9 @@ pub(super) struct Relu;
 
 impl Curve for Relu {
     #[inline(always)]
-    fn value<L: Lanes>(x: L) -> L {
-        x.at_least(L::splat(0.0))
-    }
-
-    #[inline(always)]
-    fn slope<L: Lanes>(x: L) -> L {
-        L::splat(0.0).if_less(x, L::splat(1.0), L::splat(0.0))
+    fn at<L: Lanes>(x: L) -> [L; 2] {
+        let zero = L::splat(0.0);
+        [x.at_least(zero), zero.if_less(x, L::splat(1.0), zero)]
     }
 }
 
@@ -57,19 +54,9 @@ pub(super) struct Gelu;
 
 impl Curve for Gelu {
     #[inline(always)]
-    fn value<L: Lanes>(x: L) -> L {
-        let half = x.mul(L::splat(0.5));
-        half.mul_add(math::erf(x.mul(L::splat(FRAC_1_SQRT_2))), half)
-    }
-
-    #[inline(always)]
-    fn slope<L: Lanes>(x: L) -> L {
-        // 1 / √(2 π)
-        const PEAK: f32 = 0.398_942_3;
-        let half = L::splat(0.5);
-        let distribution = math::erf(x.mul(L::splat(FRAC_1_SQRT_2))).mul_add(half, half);
-        let density = math::exp(x.mul(x).mul(L::splat(-0.5))).mul(L::splat(PEAK));
-        x.mul_add(density, distribution)
+    fn at<L: Lanes>(x: L) -> [L; 2] {
+        let [distribution, density] = math::normal(x);
+        [x.mul(distribution), x.mul_add(density, distribution)]
     }
 }
 
@@ -86,19 +73,13 @@ impl GeluTanh {
 
 impl Curve for GeluTanh {
     #[inline(always)]
-    fn value<L: Lanes>(x: L) -> L {
-        let by = x.mul(x).mul_add(L::splat(Self::CUBIC), L::splat(Self::LINEAR));
-        x.mul(math::sigmoid(x.mul(by)))
-    }
-
-    #[inline(always)]
-    fn slope<L: Lanes>(x: L) -> L {
+    fn at<L: Lanes>(x: L) -> [L; 2] {
         let square = x.mul(x);
         let by = square.mul_add(L::splat(Self::CUBIC), L::splat(Self::LINEAR));
-        let slope_inside = square.mul_add(L::splat(3.0 * Self::CUBIC), L::splat(Self::LINEAR));
         let gate = math::sigmoid(x.mul(by));
+        let slope_inside = square.mul_add(L::splat(3.0 * Self::CUBIC), L::splat(Self::LINEAR));
         let slope_of_gate = gate.sub(gate.mul(gate)).mul(slope_inside);
-        x.mul_add(slope_of_gate, gate)
+        [x.mul(gate), x.mul_add(slope_of_gate, gate)]
     }
 }
 
@@ -107,26 +88,28 @@ pub(super) struct Silu;
 
 impl Curve for Silu {
     #[inline(always)]
-    fn value<L: Lanes>(x: L) -> L {
-        x.mul(math::sigmoid(x))
-    }
-
-    #[inline(always)]
-    fn slope<L: Lanes>(x: L) -> L {
+    fn at<L: Lanes>(x: L) -> [L; 2] {
         let gate = math::sigmoid(x);
-        x.mul_add(gate.sub(gate.mul(gate)), gate)
+        let value = x.mul(gate);
+        [value, value.mul_add(L::splat(1.0).sub(gate), gate)]
     }
 }
 
 fn values<F: Curve>(curve: F, input: &[f32]) -> Vec<f32> {
-    let mut output = vec![0.0; input.len()];
-    threads::split_rows(&mut output, 1, GRAIN, |first, output| {
+    let [output] = threads::new_rows(input.len(), 1, GRAIN, |first, [output]| {
         dispatch(Values { curve, input: &input[first..first + output.len()], output });
     });
     output
 }
 
+fn values_and_slopes<F: Curve>(curve: F, input: &[f32]) -> [Vec<f32>; 2] {
+    threads::new_rows(input.len(), 1, GRAIN, |first, [output, slopes]| {
+        dispatch(ValuesAndSlopes { curve, input: &input[first..first + output.len()], output, slopes });
+    })
+}
+
 struct Values<'a, F> {
+    #[allow(dead_code)] // only its type is looked at
     curve: F,
     input: &'a [f32],
     output: &'a mut [f32],
@@ -137,29 +120,41 @@ impl<F: Curve> WithLanes for Values<'_, F> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let _ = self.curve;
-        for (input, output) in self.input.chunks(WIDTH).zip(self.output.chunks_mut(WIDTH)) {
-            F::value(L::load_partly(input)).store_partly(output);
+        let (input, input_rest) = self.input.as_chunks::<WIDTH>();
+        let (output, output_rest) = self.output.as_chunks_mut::<WIDTH>();
+        for (input, output) in input.iter().zip(output) {
+            let [value, _] = F::at(L::load(input));
+            value.store(output);
         }
+        let [value, _] = F::at(L::load_partly(input_rest));
+        value.store_partly(output_rest);
     }
 }
 
-/// Turns the output's gradient into the input's.
-struct Slopes<'a, F> {
+struct ValuesAndSlopes<'a, F> {
+    #[allow(dead_code)] // only its type is looked at
     curve: F,
     input: &'a [f32],
-    gradient: &'a mut [f32],
+    output: &'a mut [f32],
+    slopes: &'a mut [f32],
 }
 
-impl<F: Curve> WithLanes for Slopes<'_, F> {
+impl<F: Curve> WithLanes for ValuesAndSlopes<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let _ = self.curve;
-        for (input, gradient) in self.input.chunks(WIDTH).zip(self.gradient.chunks_mut(WIDTH)) {
-            F::slope(L::load_partly(input)).mul(L::load_partly(gradient)).store_partly(gradient);
+        let (input, input_rest) = self.input.as_chunks::<WIDTH>();
+        let (output, output_rest) = self.output.as_chunks_mut::<WIDTH>();
+        let (slopes, slopes_rest) = self.slopes.as_chunks_mut::<WIDTH>();
+        for ((input, output), slopes) in input.iter().zip(output).zip(slopes) {
+            let [value, slope] = F::at(L::load(input));
+            value.store(output);
+            slope.store(slopes);
         }
+        let [value, slope] = F::at(L::load_partly(input_rest));
+        value.store_partly(output_rest);
+        slope.store_partly(slopes_rest);
     }
 }
 
@@ -180,11 +175,17 @@ impl<B: Backend, F: Curve, const D: usize> OnCpu for Call<B, F, D> {
     fn tracked<C: CpuBackend>(self) -> Tensor<B, D> {
         let shape = self.input.dims();
         let input = into_tracked::<B, C, D>(self.input);
-        let saved = C::buffer(input.primitive);
-        let output = C::tensor(values(self.curve, &saved), shape);
-        let step = ActivationBackward(self.curve);
-        let output = match step.prepare::<NoCheckpointing>([input.node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(saved, output),
+        let tracked = input.is_tracked();
+        let numbers = C::buffer(input.primitive);
+        let (output, slopes) = if tracked {
+            let [output, slopes] = values_and_slopes(self.curve, &numbers);
+            (output, slopes)
+        } else {
+            (values(self.curve, &numbers), Vec::new())
+        };
+        let output = C::tensor(output, shape);
+        let output = match ActivationBackward.prepare::<NoCheckpointing>([input.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(slopes, output),
             OpsKind::UnTracked(prep) => prep.finish(output),
         };
         from_tracked::<B, C, D>(output)
@@ -192,20 +193,20 @@ impl<B: Backend, F: Curve, const D: usize> OnCpu for Call<B, F, D> {
 }
 
 #[derive(Debug)]
-struct ActivationBackward<F>(F);
+struct ActivationBackward;
 
-impl<C: CpuBackend, F: Curve> Backward<C, 1> for ActivationBackward<F> {
-    /// The input.
-    type State = Buffer;
+impl<C: CpuBackend> Backward<C, 1> for ActivationBackward {
+    /// The slopes.
+    type State = Vec<f32>;
 
-    fn backward(self, ops: Ops<Buffer, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Vec<f32>, 1>, grads: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let gradient = grads.consume::<C>(&ops.node);
-        let (curve, input) = (self.0, ops.state);
+        let slopes = ops.state;
         let [parent] = ops.parents;
         if let Some(node) = parent {
             let by_input = C::update(gradient, |gradient| {
                 threads::split_rows(gradient, 1, GRAIN, |first, gradient| {
-                    dispatch(Slopes { curve, input: &input[first..first + gradient.len()], gradient });
+                    gradient.iter_mut().zip(&slopes[first..]).for_each(|(gradient, slope)| *gradient *= slope);
                 });
             });
             grads.register::<C>(node.id, by_input);

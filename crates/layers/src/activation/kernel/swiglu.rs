@@ -4,7 +4,7 @@ use super::{Curve, GRAIN, Silu};
 use crate::cpu::{
     Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
-    math, on_cpu, threads,
+    on_cpu, threads,
 };
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
@@ -22,8 +22,8 @@ pub(in crate::activation) fn swiglu<B: Backend, const D: usize>(gate_and_up: Ten
 
 /// `[rows, 2 * half]` to `[rows, half]`
 fn values(input: &[f32], half: usize) -> Vec<f32> {
-    let mut output = vec![0.0; input.len() / 2];
-    threads::split_rows(&mut output, half, GRAIN / half.max(1), |first, output| {
+    let rows = input.len().checked_div(2 * half).unwrap_or(0);
+    let [output] = threads::new_rows(rows, half, GRAIN / half.max(1), |first, [output]| {
         dispatch(Values { input: &input[2 * first * half..][..2 * output.len()], half, output });
     });
     output
@@ -31,8 +31,8 @@ fn values(input: &[f32], half: usize) -> Vec<f32> {
 
 /// The gradient of the input, `[rows, 2 * half]`, from that of the output.
 fn slopes(input: &[f32], half: usize, incoming: &[f32]) -> Vec<f32> {
-    let mut gradient = vec![0.0; input.len()];
-    threads::split_rows(&mut gradient, 2 * half, GRAIN / (2 * half).max(1), |first, gradient| {
+    let rows = input.len().checked_div(2 * half).unwrap_or(0);
+    let [gradient] = threads::new_rows(rows, 2 * half, GRAIN / (2 * half).max(1), |first, [gradient]| {
         let input = &input[2 * first * half..][..gradient.len()];
         dispatch(Slopes { input, half, incoming: &incoming[first * half..][..gradient.len() / 2], gradient });
     });
@@ -53,7 +53,8 @@ impl WithLanes for Values<'_> {
         for (row, output) in self.input.chunks_exact(2 * self.half).zip(self.output.chunks_exact_mut(self.half)) {
             let (gate, up) = row.split_at(self.half);
             for ((gate, up), output) in gate.chunks(WIDTH).zip(up.chunks(WIDTH)).zip(output.chunks_mut(WIDTH)) {
-                Silu::value(L::load_partly(gate)).mul(L::load_partly(up)).store_partly(output);
+                let [gate, _] = Silu::at(L::load_partly(gate));
+                gate.mul(L::load_partly(up)).store_partly(output);
             }
         }
     }
@@ -78,12 +79,8 @@ impl WithLanes for Slopes<'_> {
             let gradients = by_gate.chunks_mut(WIDTH).zip(by_up.chunks_mut(WIDTH));
             let arguments = gate.chunks(WIDTH).zip(up.chunks(WIDTH)).zip(incoming.chunks(WIDTH));
             for (((gate, up), incoming), (by_gate, by_up)) in arguments.zip(gradients) {
-                let gate = L::load_partly(gate);
+                let [value, slope] = Silu::at(L::load_partly(gate));
                 let incoming = L::load_partly(incoming);
-                let opening = math::sigmoid(gate);
-                let value = gate.mul(opening);
-                // silu' = σ + silu · (1 - σ)
-                let slope = value.mul_add(L::splat(1.0).sub(opening), opening);
                 incoming.mul(L::load_partly(up)).mul(slope).store_partly(by_gate);
                 incoming.mul(value).store_partly(by_up);
             }
