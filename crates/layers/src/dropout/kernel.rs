@@ -2,7 +2,7 @@
 //! backward pass instead of being kept, and any thread can begin anywhere.
 
 use crate::cpu::{
-    CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
     lanes::{Lanes, WithLanes, dispatch},
     on_cpu, threads,
 };
@@ -160,7 +160,7 @@ impl<C: CpuBackend> Backward<C, 1> for DropoutBackward {
         let gradient = grads.consume::<C>(&ops.node);
         let [parent] = ops.parents;
         if let Some(node) = parent {
-            grads.register::<C>(node.id, C::update(gradient, |values| ops.state.apply(values)));
+            add_gradient::<C>(grads, node.id, C::update(gradient, |values| ops.state.apply(values)));
         }
     }
 }

@@ -2,7 +2,8 @@
 //! is kept, and two numbers of each row.
 
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, Tracked, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    Buffer, CpuBackend, OnCpu, Tracked, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu,
+    is_f32,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     on_cpu,
     planes::plane_sum,
@@ -341,11 +342,11 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for NormBackward {
         let mut of_features = [Vec::new(), Vec::new()];
         let by_input = C::update(grads.consume::<C>(&ops.node), |gradient| of_features = saved.gradients(gradient));
         if let Some(node) = parent(0) {
-            grads.register::<C>(node.id, by_input);
+            add_gradient::<C>(grads, node.id, by_input);
         }
         for (index, values) in (1..).zip(of_features) {
             if let Some(node) = parent(index) {
-                grads.register::<C>(node.id, C::tensor(values, [saved.sizes.size]));
+                add_gradient::<C>(grads, node.id, C::tensor(values, [saved.sizes.size]));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::RotaryTable;
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     on_cpu, threads,
 };
@@ -143,7 +143,7 @@ impl<C: CpuBackend> Backward<C, 1> for RotaryBackward {
         let gradient = grads.consume::<C>(&ops.node);
         let [parent] = ops.parents;
         if let Some(node) = parent {
-            grads.register::<C>(node.id, C::update(gradient, |values| ops.state.turn(values, -1.0)));
+            add_gradient::<C>(grads, node.id, C::update(gradient, |values| ops.state.turn(values, -1.0)));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! exponential with the value, and takes as much memory.
 
 use crate::cpu::{
-    CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     math, on_cpu, threads,
 };
@@ -209,7 +209,7 @@ impl<C: CpuBackend> Backward<C, 1> for ActivationBackward {
                     gradient.iter_mut().zip(&slopes[first..]).for_each(|(gradient, slope)| *gradient *= slope);
                 });
             });
-            grads.register::<C>(node.id, by_input);
+            add_gradient::<C>(grads, node.id, by_input);
         }
     }
 }

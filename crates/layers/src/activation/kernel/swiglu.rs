@@ -2,7 +2,7 @@
 
 use super::{Curve, GRAIN, Silu};
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked,
+    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked,
     lanes::{Lanes, WIDTH, WithLanes, dispatch},
     on_cpu, threads,
 };
@@ -136,7 +136,7 @@ impl<C: CpuBackend, const D: usize> Backward<C, 1> for SwigluBackward<D> {
         let [parent] = ops.parents;
         if let Some(node) = parent {
             let gradient = slopes(&ops.state, self.0[D - 1] / 2, &incoming);
-            grads.register::<C>(node.id, C::tensor(gradient, self.0));
+            add_gradient::<C>(grads, node.id, C::tensor(gradient, self.0));
         }
     }
 }

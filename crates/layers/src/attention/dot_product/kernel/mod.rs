@@ -11,8 +11,8 @@ mod square;
 
 use super::{AttentionBias, DotProductAttention};
 use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32, on_cpu,
-    scratch::Scratch, threads::SharedSlice,
+    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+    on_cpu, scratch::Scratch, threads::SharedSlice,
 };
 use backward::{Done, Wanted};
 use burn::backend::autodiff::{
@@ -185,7 +185,7 @@ impl<C: CpuBackend, const N: usize> Backward<C, N> for AttentionBackward {
         }
         for ((parent, gradient), shape) in ops.parents.into_iter().zip(gradients).zip(shapes) {
             if let Some(node) = parent {
-                grads.register::<C>(node.id, C::tensor(gradient, shape));
+                add_gradient::<C>(grads, node.id, C::tensor(gradient, shape));
             }
         }
     }
