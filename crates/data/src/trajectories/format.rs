@@ -138,6 +138,9 @@ pub fn write_trajectories(path: &Path, trajectories: &Trajectories) -> Result<()
     };
     let bad = |message: String| DataError::BadTrajectories { path: path.to_owned(), message };
     header.fault().map_or(Ok(()), |fault| Err(bad(format!("cannot be written: {fault}"))))?;
+    if episodes.is_empty() {
+        return Err(bad("cannot be written: there is no episode".to_owned()));
+    }
     for (number, episode) in (1..).zip(episodes) {
         if let Some(fault) = fault(episode, &header) {
             return Err(bad(format!("episode {number} cannot be written: {fault}")));
