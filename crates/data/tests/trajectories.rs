@@ -165,6 +165,8 @@ fn what_the_format_cannot_hold_is_not_written() {
         assert!(message.contains(part), "{part} in {message}");
         assert!(!path.exists());
     }
+    let message = write_trajectories(&path, &of_game(Vec::new())).unwrap_err().to_string();
+    assert!(message.contains("there is no episode") && !path.exists(), "{message}");
     let message = write_trajectories(&folder.path().join("no/a.jsonl"), &of_game(vec![one_step(1.0)])).unwrap_err();
     assert!(matches!(message, DataError::Io { action: "write", .. }));
 }

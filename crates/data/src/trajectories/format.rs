@@ -138,6 +138,9 @@ pub fn write_trajectories(path: &Path, trajectories: &Trajectories) -> Result<()
     };
     let bad = |message: String| DataError::BadTrajectories { path: path.to_owned(), message };
     header.fault().map_or(Ok(()), |fault| Err(bad(format!("cannot be written: {fault}"))))?;
+    if episodes.is_empty() {
+        return Err(bad("cannot be written: there is no episode".to_owned()));
+    }
     for (number, episode) in (1..).zip(episodes) {
         if let Some(fault) = fault(episode, &header) {
             return Err(bad(format!("episode {number} cannot be written: {fault}")));
@@ -165,8 +168,10 @@ fn write_lines(file: &mut impl Write, header: &Header, episodes: &[Trajectory]) 
 }
 
 fn write_line(file: &mut impl Write, line: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *file, line)?;
-    file.write_all(b"\n")
+    // At once: a compressor takes its time over every number by itself.
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
 }
 
 impl Header {

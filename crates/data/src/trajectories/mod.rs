@@ -2,13 +2,13 @@
 //! and dealt as windows of steps. [`TrajectoryData`] does all of it from one [`TrajectoryConfig`].
 //!
 //! The split is by whole episodes and a pure function of their number and `split_seed`. A batch is a pure function of (seed, epoch,
-//! index). [`read_trajectories`] and [`write_trajectories`] are the file format, which any program can write.
+//! index). [`mod@format`] is that of the files, which any program can write.
 
 mod artefact;
 mod batches;
 mod config;
 mod facts;
-mod format;
+pub mod format;
 mod prepared;
 
 pub use artefact::TrajectoryArtefact;
