@@ -77,18 +77,7 @@ impl From<SamplingError> for GenerationError {
 ///
 /// A model whose context is full reads the later half of it anew and goes on from there.
 #[derive(Debug)]
-pub struct Generator<'a, B: Backend, M: CausalLanguageModel<B>> {
-    model: &'a M,
-    sampler: Sampler,
-    device: B::Device,
-    /// The text so far, as much of it as the model's context holds.
-    text: Vec<u32>,
-    /// How many tokens of `text` are in `state`. The others are read only when the next token is asked for, so each is
-    /// given out as soon as it is drawn.
-    read: usize,
-    state: Option<M::State>,
-    failed: bool,
-}
+pub struct Generator<'a, B: Backend, M: CausalLanguageModel<B>>(BatchGenerator<'a, B, M>);
 
 impl<'a, B: Backend, M: CausalLanguageModel<B>> Generator<'a, B, M> {
     /// What follows `prompt` depends on the weights, the prompt, the options and `seed` alone. Of a prompt that is longer
@@ -103,36 +92,7 @@ impl<'a, B: Backend, M: CausalLanguageModel<B>> Generator<'a, B, M> {
         seed: u64,
         device: &B::Device,
     ) -> Result<Self, GenerationError> {
-        let mut sampler = Sampler::new(options, seed)?;
-        let vocab_size = model.vocab_size();
-        if prompt.is_empty() {
-            return Err(GenerationError::EmptyPrompt);
-        }
-        if let Some(&token) = prompt.iter().find(|token| **token as usize >= vocab_size) {
-            return Err(GenerationError::UnknownToken { token, vocab_size });
-        }
-        sampler.observe(prompt);
-        let cut = model.context_len().map_or(0, |context| prompt.len().saturating_sub(context));
-        let text = prompt[cut..].to_vec();
-        Ok(Self { model, sampler, device: device.clone(), text, read: 0, state: None, failed: false })
-    }
-
-    fn step(&mut self) -> Result<u32, GenerationError> {
-        if let Some(context) = self.model.context_len()
-            && self.text.len() > context
-        {
-            let kept = context.div_ceil(2);
-            self.text.drain(..self.text.len() - kept);
-            (self.read, self.state) = (0, None);
-        }
-        let tokens = row(&self.text[self.read..], &self.device);
-        let (logits, state) = self.model.next_logits(tokens, self.state.take());
-        (self.read, self.state) = (self.text.len(), Some(state));
-        let logits = logits.into_data().convert::<f32>();
-        let logits = logits.as_slice::<f32>().map_err(|error| GenerationError::Device(format!("{error:?}")))?;
-        let token = self.sampler.next(logits)?;
-        self.text.push(token);
-        Ok(token)
+        Ok(Self(BatchGenerator::new(model, prompt, options, &[seed], device)?))
     }
 }
 
@@ -140,18 +100,92 @@ impl<B: Backend, M: CausalLanguageModel<B>> Iterator for Generator<'_, B, M> {
     type Item = Result<u32, GenerationError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
-        }
-        let token = self.step();
-        self.failed = token.is_err();
-        Some(token)
+        Some(self.0.next()?.map(|tokens| tokens[0]))
     }
 }
 
-/// `tokens` as a batch of one, `[1, time]`.
-fn row<B: Backend>(tokens: &[u32], device: &B::Device) -> Tensor<B, 2, Int> {
-    let tokens: Vec<i32> = tokens.iter().map(|token| *token as i32).collect();
-    let shape = [1, tokens.len()];
-    Tensor::from_data(TensorData::new(tokens, shape), device)
+/// Continues a prompt in several ways at a time, as [`Generator`] does in one: an iterator of one token for each.
+#[derive(Debug)]
+pub struct BatchGenerator<'a, B: Backend, M: CausalLanguageModel<B>> {
+    model: &'a M,
+    samplers: Vec<Sampler>,
+    device: B::Device,
+    /// The texts so far, as much of them as the model's context holds; all of one length.
+    texts: Vec<Vec<u32>>,
+    /// How many tokens of each text are in `state`. The others are read only when the next token is asked for, so each is
+    /// given out as soon as it is drawn.
+    read: usize,
+    state: Option<M::State>,
+    failed: bool,
+}
+
+impl<'a, B: Backend, M: CausalLanguageModel<B>> BatchGenerator<'a, B, M> {
+    /// A continuation for each of `seeds`.
+    ///
+    /// # Errors
+    /// As [`Generator::new`].
+    pub fn new(
+        model: &'a M,
+        prompt: &[u32],
+        options: SamplingOptions,
+        seeds: &[u64],
+        device: &B::Device,
+    ) -> Result<Self, GenerationError> {
+        let vocab_size = model.vocab_size();
+        if prompt.is_empty() {
+            return Err(GenerationError::EmptyPrompt);
+        }
+        if let Some(&token) = prompt.iter().find(|token| **token as usize >= vocab_size) {
+            return Err(GenerationError::UnknownToken { token, vocab_size });
+        }
+        let sampler = |seed: &u64| {
+            let mut sampler = Sampler::new(options.clone(), *seed)?;
+            sampler.observe(prompt);
+            Ok::<_, GenerationError>(sampler)
+        };
+        let samplers = seeds.iter().map(sampler).collect::<Result<Vec<_>, _>>()?;
+        let cut = model.context_len().map_or(0, |context| prompt.len().saturating_sub(context));
+        let texts = vec![prompt[cut..].to_vec(); seeds.len()];
+        Ok(Self { model, samplers, device: device.clone(), texts, read: 0, state: None, failed: false })
+    }
+
+    fn step(&mut self) -> Result<Vec<u32>, GenerationError> {
+        let mut length = self.texts.first().map_or(0, Vec::len);
+        if length == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(context) = self.model.context_len()
+            && length > context
+        {
+            let kept = context.div_ceil(2);
+            self.texts.iter_mut().for_each(|text| drop(text.drain(..length - kept)));
+            length = kept;
+            (self.read, self.state) = (0, None);
+        }
+        let unread = self.texts.iter().flat_map(|text| &text[self.read..]).map(|token| *token as i32).collect();
+        let unread = TensorData::new::<i32, _>(unread, [self.texts.len(), length - self.read]);
+        let tokens = Tensor::from_data(unread, &self.device);
+        let (logits, state) = self.model.next_logits(tokens, self.state.take());
+        (self.read, self.state) = (length, Some(state));
+        let [_, vocab_size] = logits.dims();
+        let logits = logits.into_data().convert::<f32>();
+        let logits = logits.as_slice::<f32>().map_err(|error| GenerationError::Device(format!("{error:?}")))?;
+        let rows = self.samplers.iter_mut().zip(logits.chunks(vocab_size));
+        let drawn = rows.map(|(sampler, logits)| sampler.next(logits)).collect::<Result<Vec<_>, _>>()?;
+        self.texts.iter_mut().zip(&drawn).for_each(|(text, token)| text.push(*token));
+        Ok(drawn)
+    }
+}
+
+impl<B: Backend, M: CausalLanguageModel<B>> Iterator for BatchGenerator<'_, B, M> {
+    type Item = Result<Vec<u32>, GenerationError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let tokens = self.step();
+        self.failed = tokens.is_err();
+        Some(tokens)
+    }
 }

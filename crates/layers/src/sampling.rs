@@ -19,6 +19,9 @@ pub struct SamplingOptions {
     /// Draw among the smallest set of likeliest tokens whose probabilities add up to at least this
     /// ([nucleus sampling](https://arxiv.org/abs/1904.09751)). Default: all.
     pub top_p: Option<f64>,
+    /// Draw among the tokens that are at least this part as likely as the likeliest
+    /// ([min-p sampling](https://arxiv.org/abs/2407.01082)). Default: all.
+    pub min_p: Option<f64>,
     /// Lowers the logits of tokens that occurred already: a positive logit is divided by it, a negative one multiplied
     /// ([CTRL](https://arxiv.org/abs/1909.05858), section 4.1). Default: 1, which leaves them.
     pub repetition_penalty: f64,
@@ -28,7 +31,14 @@ pub struct SamplingOptions {
 
 impl Default for SamplingOptions {
     fn default() -> Self {
-        Self { temperature: 1.0, top_k: None, top_p: None, repetition_penalty: 1.0, suppressed: Vec::new() }
+        Self {
+            temperature: 1.0,
+            top_k: None,
+            top_p: None,
+            min_p: None,
+            repetition_penalty: 1.0,
+            suppressed: Vec::new(),
+        }
     }
 }
 
@@ -52,6 +62,9 @@ impl SamplingOptions {
         }
         if !self.top_p.is_none_or(|p| p > 0.0 && p <= 1.0) {
             return wrong("top_p", "above 0 and at most 1");
+        }
+        if !self.min_p.is_none_or(|p| (0.0..=1.0).contains(&p)) {
+            return wrong("min_p", "between 0 and 1");
         }
         if !(self.repetition_penalty > 0.0 && self.repetition_penalty.is_finite()) {
             return wrong("repetition_penalty", "above 0; 1 leaves the logits as they are");
@@ -108,7 +121,7 @@ pub fn penalise(logits: &mut [f32], tokens: impl IntoIterator<Item = u32>, penal
     }
 }
 
-/// The tokens that suppression, temperature, top-k and top-p leave, likeliest first (of equals, the lower number first).
+/// The tokens that suppression, temperature, top-k, min-p and top-p leave, likeliest first (of equals, the lower number first).
 ///
 /// At temperature 0 there is exactly one.
 ///
@@ -141,6 +154,11 @@ pub fn candidates(logits: &[f32], options: &SamplingOptions) -> Result<Vec<Candi
         .map(|(token, logit)| Candidate { token, probability: ((logit - largest) / temperature).exp() })
         .collect();
     normalise(&mut candidates);
+    if let Some(p) = options.min_p {
+        let least = p * candidates[0].probability;
+        candidates.retain(|candidate| candidate.probability >= least);
+        normalise(&mut candidates);
+    }
     if let Some(p) = options.top_p {
         let mut sum = 0.0;
         let enough = candidates.iter().position(|candidate| {
@@ -339,6 +357,14 @@ mod tests {
     }
 
     #[test]
+    fn min_p_keeps_what_is_likely_beside_the_likeliest() {
+        // 0.5, 0.25, 0.125, 0.125
+        for (p, expected) in [(1.0, 1), (0.51, 1), (0.49, 2), (0.26, 2), (0.24, 4), (0.0, 4)] {
+            assert_eq!(tokens(&LOGITS, &options(|o| o.min_p = Some(p))).len(), expected, "min_p {p}");
+        }
+    }
+
+    #[test]
     fn the_penalty_lowers_what_occurred() {
         let mut logits = [2.0, -2.0, 2.0, 0.0];
         penalise(&mut logits, [0, 1, 3, 77], 2.0);
@@ -411,6 +437,7 @@ mod tests {
             (options(|o| o.top_k = Some(0)), "top_k"),
             (options(|o| o.top_p = Some(0.0)), "top_p"),
             (options(|o| o.top_p = Some(1.5)), "top_p"),
+            (options(|o| o.min_p = Some(1.5)), "min_p"),
             (options(|o| o.repetition_penalty = 0.0), "repetition_penalty"),
         ] {
             let message = Sampler::new(wrong, 0).unwrap_err().to_string();

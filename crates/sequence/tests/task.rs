@@ -247,6 +247,8 @@ fn a_trained_model_generates_from_its_artefacts() {
             temperature: 1.0,
             top_k: Some(10),
             top_p: Some(0.9),
+            min_p: None,
+            stop: Vec::new(),
             repetition_penalty: 1.1,
             seed,
             count,

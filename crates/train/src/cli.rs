@@ -268,6 +268,14 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "P", value_parser = probability, help_heading = "Sampling")]
     pub top_p: Option<f64>,
 
+    /// Choose among the tokens that are at least P times as likely as the likeliest
+    #[arg(long, value_name = "P", value_parser = probability, help_heading = "Sampling")]
+    pub min_p: Option<f64>,
+
+    /// End where this text would begin; may be given several times
+    #[arg(long, value_name = "TEXT", help_heading = "Sampling")]
+    pub stop: Vec<String>,
+
     /// Above 1: tokens that have been used get less likely
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = above_zero, help_heading = "Sampling")]
     pub repetition_penalty: f64,

@@ -147,8 +147,12 @@ pub struct GenerateRequest {
     pub top_k: Option<usize>,
     /// Sample among the likeliest tokens that together have this probability.
     pub top_p: Option<f64>,
+    /// Sample among the tokens that are at least this part as likely as the likeliest (arXiv:2407.01082).
+    pub min_p: Option<f64>,
     /// Divides the logits of tokens that occurred already (CTRL, arXiv:1909.05858); 1 leaves them.
     pub repetition_penalty: f64,
+    /// A text ends where one of these begins.
+    pub stop: Vec<String>,
     /// Seed of the sampling.
     pub seed: u64,
     /// How many samples.

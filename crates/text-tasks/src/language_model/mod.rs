@@ -33,7 +33,7 @@ pub use network::{LanguageModel, LanguageModelFamily};
 pub use task::LanguageModelTask;
 
 use crate::context;
-use writing::{TextRequest, without_text, write_text};
+use writing::{TextRequest, without_text, write_text, write_texts};
 
 /// The artefact beside the weights without which they mean nothing.
 const TOKENIZER_FILE: &str = "tokenizer.json";
@@ -150,22 +150,25 @@ impl<F: LanguageModelFamily> Job for LanguageModelJob<F> {
             temperature: request.temperature,
             top_k: request.top_k,
             top_p: request.top_p,
+            min_p: request.min_p,
             repetition_penalty: request.repetition_penalty,
             suppressed: without_text(&tokenizer),
         };
-        for number in 0..request.count {
-            if request.count > 1 {
-                let rule = if number > 0 { "\n\n" } else { "" };
-                let heading = format!("{rule}--- {} of {} ---\n", number + 1, request.count);
-                output(Generated::Text(&heading))?;
-            }
-            let request = TextRequest {
-                prompt: &request.prompt,
-                tokens: request.tokens,
-                options: options.clone(),
-                seed: stream_seed(request.seed, 0, number as u64),
-            };
-            write_text(&model, &tokenizer, &request, trained.device, &mut |text| output(Generated::Text(text)))?;
+        let seeds: Vec<u64> = (0..request.count as u64).map(|number| stream_seed(request.seed, 0, number)).collect();
+        let text = TextRequest {
+            prompt: &request.prompt,
+            tokens: request.tokens,
+            options,
+            stop: &request.stop,
+            seed: seeds.first().copied().unwrap_or_default(),
+        };
+        if request.count == 1 {
+            write_text(&model, &tokenizer, &text, trained.device, &mut |text| output(Generated::Text(text)))?;
+            return Ok(());
+        }
+        for (number, written) in (1..).zip(write_texts(&model, &tokenizer, &text, &seeds, trained.device)?) {
+            let rule = if number > 1 { "\n\n" } else { "" };
+            output(Generated::Text(&format!("{rule}--- {number} of {} ---\n{written}", request.count)))?;
         }
         Ok(())
     }

@@ -175,6 +175,7 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
                     suppressed: without_text(&self.tokenizer),
                     ..SamplingOptions::default()
                 },
+                stop: &[],
                 seed: stream_seed(self.seed, self.step, number as u64),
             };
             let mut text = String::new();

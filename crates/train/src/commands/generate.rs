@@ -34,6 +34,8 @@ pub fn job<J: Job>(args: &GenerateArgs, located: &Located, out: &mut dyn Write) 
         temperature: args.temperature,
         top_k: args.top_k,
         top_p: args.top_p,
+        min_p: args.min_p,
+        stop: args.stop.clone(),
         repetition_penalty: args.repetition_penalty,
         seed: args.seed,
         count: args.n,

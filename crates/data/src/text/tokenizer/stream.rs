@@ -2,7 +2,7 @@ use super::{Tokenizer, joiner::Joiner};
 
 /// Turns tokens into text as they come, never giving out part of a character: bytes of an unfinished character wait for the
 /// next token. What all calls return, joined, is [`Tokenizer::decode`] of all tokens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,
     /// Bytes that do not yet make a character (byte-level decoders).

@@ -20,7 +20,7 @@ mod tests {
 
     #[test]
     fn slopes_are_those_of_the_paper() {
-        assert_eq!(alibi_slopes(0), []);
+        assert!(alibi_slopes(0).is_empty());
         assert_eq!(alibi_slopes(1), [1.0 / 256.0]);
         assert_eq!(alibi_slopes(8), [1, 2, 3, 4, 5, 6, 7, 8].map(|power| 0.5_f32.powi(power)));
         // 2^-2, 2^-4, 2^-6, 2^-8 of four heads, then the first and the third of eight.

@@ -54,13 +54,14 @@ pub struct DecisionOptions {
     pub episodes: usize,
     /// The same in the validations of a training; 0 plays none.
     pub validation_episodes: usize,
-    /// Draw actions by their probabilities rather than take the likeliest.
+    /// Draw actions by their probabilities. Otherwise the likeliest is taken, which where many played badly by chance is what the best
+    /// of them do, whatever is asked for.
     pub sample_actions: bool,
 }
 
 impl Default for DecisionOptions {
     fn default() -> Self {
-        Self { asked_returns: Vec::new(), episodes: 100, validation_episodes: 10, sample_actions: false }
+        Self { asked_returns: Vec::new(), episodes: 100, validation_episodes: 10, sample_actions: true }
     }
 }
 
