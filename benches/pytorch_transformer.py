@@ -105,3 +105,89 @@ def cosine(schedule, steps):
         return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min((step - warmup) / (steps - warmup), 1)))
 
     return factor
+
+
+class CrossAttention(nn.Module):
+    def __init__(self, width, heads, dropout):
+        super().__init__()
+        self.heads, self.p = heads, dropout
+        self.q, self.kv, self.proj = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, memory, mask):
+        batch, time, width = x.shape
+        split = lambda part: part.view(batch, -1, self.heads, width // self.heads).transpose(1, 2)
+        q, (k, v) = split(self.q(x)), map(split, self.kv(memory).split(width, dim=2))
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=self.p if self.training else 0.0)
+        return self.dropout(self.proj(y.transpose(1, 2).reshape(batch, time, width)))
+
+
+class DecoderBlock(Block):
+    def __init__(self, width, heads, hidden, dropout):
+        super().__init__(width, heads, hidden, True, dropout, True)
+        self.norm3, self.cross = nn.LayerNorm(width), CrossAttention(width, heads, dropout)
+
+    def forward(self, x, memory, mask, cache=None):
+        x = x + self.attention(self.norm1(x), cache=cache)
+        x = x + self.cross(self.norm3(x), memory, mask)
+        return x + self.mlp(self.norm2(x))
+
+    def mlp(self, x):
+        return self.dropout(self.down(F.relu(self.up(x))))
+
+
+class EncoderBlock(Block):
+    def mlp(self, x):
+        return self.dropout(self.down(F.relu(self.up(x))))
+
+
+class Seq2Seq(nn.Module):
+    """The pre-norm encoder and decoder of `crates/transformer` with sinusoidal positions and a tied output."""
+
+    def __init__(self, source_vocab, target_vocab, sizes):
+        super().__init__()
+        width, heads, dropout = sizes["hidden_size"], sizes["num_heads"], sizes["dropout"]
+        hidden, layers = sizes.get("feed_forward_size") or 4 * width, sizes["num_layers"]
+        self.source, self.target = nn.Embedding(source_vocab, width), nn.Embedding(target_vocab, width)
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads, hidden, True, dropout, False) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads, hidden, dropout) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.dropout, self.width = nn.Dropout(dropout), width
+        position = torch.arange(sizes["context_len"])[:, None] / 10000 ** (torch.arange(0, width, 2) / width)
+        self.register_buffer("positions", torch.stack([position.sin(), position.cos()], 2).flatten(1))
+        for name, parameter in self.named_parameters():
+            if isinstance(parameter, nn.Parameter) and parameter.dim() > 1:
+                embedding = name.startswith(("source", "target"))
+                nn.init.normal_(parameter, std=width**-0.5) if embedding else nn.init.xavier_uniform_(parameter)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
+
+    def embed(self, tokens, table, first=0):
+        return self.dropout(table(tokens) * self.width**0.5 + self.positions[first : first + tokens.shape[1]])
+
+    def encode(self, source, lengths):
+        mask = (torch.arange(source.shape[1]) < lengths[:, None])[:, None, None]
+        x = self.embed(source, self.source)
+        for block in self.encoder:
+            x = block(x, mask)
+        return self.encoder_norm(x), mask
+
+    def decode(self, inputs, memory, mask, caches=None):
+        first = caches[0][0].shape[2] if caches and caches[0] else 0
+        x = self.embed(inputs, self.target, first)
+        for index, block in enumerate(self.decoder):
+            x = block(x, memory, mask, caches[index] if caches is not None else None)
+        return F.linear(self.decoder_norm(x), self.target.weight)
+
+    @torch.no_grad()
+    def greedy(self, source, lengths, boundary, limit):
+        memory, mask = self.encode(source, lengths)
+        token = torch.full((len(source), 1), boundary)
+        caches, written, done = [[] for _ in self.decoder], [], torch.zeros(len(source), dtype=torch.bool)
+        for _ in range(limit):
+            token = self.decode(token, memory, mask, caches)[:, -1:].argmax(-1)
+            done |= token[:, 0] == boundary
+            written.append(token.masked_fill(done[:, None], boundary))
+            if done.all():
+                break
+        return [[t for t in row if t != boundary] for row in torch.cat(written, 1).tolist()]

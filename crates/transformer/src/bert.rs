@@ -6,7 +6,7 @@
 
 use burn::{
     module::{Module, Param},
-    tensor::{Int, Tensor, backend::Backend},
+    tensor::{Int, Tensor, TensorData, backend::Backend},
 };
 use layers::{
     activation::gelu,
@@ -48,8 +48,22 @@ pub struct BertConfig {
     pub dropout: f64,
     /// What stands in the feed-forward networks. Default: `gelu`.
     pub activation: Activation,
+    /// What stands for a whole text where one is classified. Default: `first`.
+    pub pooling: BertPooling,
     /// Added to variances. Default: 1e-12.
     pub norm_epsilon: f64,
+}
+
+/// What stands for a whole text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "training", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum BertPooling {
+    /// What became of the first token, as published models have it, whose texts begin with a token for that.
+    #[default]
+    First,
+    /// The mean of all tokens, which needs less training.
+    Mean,
 }
 
 /// The encoder. See the [module's page](self).
@@ -61,6 +75,8 @@ pub struct Bert<B: Backend> {
     pub blocks: Vec<Block<B>>,
     /// `[hidden, hidden]`: from the first token to what is said of the whole text; none where no head asks for it.
     pub pooler: Option<Linear<B>>,
+    #[module(skip)]
+    pooling: BertPooling,
 }
 
 /// The sum of three vectors for each token, normalised.
@@ -139,6 +155,7 @@ impl Default for BertConfig {
             type_vocab_size: 2,
             dropout: 0.1,
             activation: Activation::Gelu,
+            pooling: BertPooling::First,
             norm_epsilon: 1e-12,
         }
     }
@@ -243,7 +260,7 @@ impl BertConfig {
         };
         let block = self.block();
         let blocks = (0..self.num_layers).map(|_| block.init(device)).collect();
-        Bert { embeddings, blocks, pooler: None }
+        Bert { embeddings, blocks, pooler: None, pooling: self.pooling }
     }
 
     fn block(&self) -> BlockConfig {
@@ -293,16 +310,20 @@ impl<B: Backend> Bert<B> {
         self.blocks.iter().fold(embedded, |features, block| block.forward(features, &context))
     }
 
-    /// What is said of whole texts: of the first token of each, through the pooler where there is one.
+    /// What is said of whole texts: of the first token of each, or the mean of all, through the pooler where there is one.
     ///
     /// # Shapes
     /// - features: `[batch, time, hidden]`, from [`forward`](Self::forward)
+    /// - lengths: `batch` numbers in `1..=time`
     /// - output: `[batch, hidden]`
-    pub fn pooled(&self, features: Tensor<B, 3>) -> Tensor<B, 2> {
-        let first = features.narrow(1, 0, 1).squeeze_dim(1);
+    pub fn pooled(&self, features: Tensor<B, 3>, lengths: &[usize]) -> Tensor<B, 2> {
+        let pooled = match self.pooling {
+            BertPooling::First => features.narrow(1, 0, 1).squeeze_dim(1),
+            BertPooling::Mean => mean(features, lengths),
+        };
         match &self.pooler {
-            Some(pooler) => pooler.forward(first).tanh(),
-            None => first,
+            Some(pooler) => pooler.forward(pooled).tanh(),
+            None => pooled,
         }
     }
 
@@ -328,6 +349,17 @@ impl<B: Backend> Bert<B> {
     pub fn context_len(&self) -> usize {
         self.embeddings.position_embeddings.count()
     }
+}
+
+/// The means over the tokens that are no padding: `[batch, hidden]`
+fn mean<B: Backend>(features: Tensor<B, 3>, lengths: &[usize]) -> Tensor<B, 2> {
+    let [batch, time, _] = features.dims();
+    let share =
+        |length: &usize| (0..time).map(|at| if at < *length { 1.0 / *length as f32 } else { 0.0 }).collect::<Vec<_>>();
+    let shares: Vec<f32> = lengths.iter().flat_map(share).collect();
+    let device = features.device();
+    let shares = Tensor::from_data(TensorData::new(shares, [batch, 1, time]), (&device, features.dtype()));
+    shares.matmul(features).squeeze_dim(1)
 }
 
 impl<B: Backend> BertEmbeddings<B> {
@@ -378,7 +410,8 @@ impl<B: Backend> BertForSequenceClassification<B> {
     /// # Panics
     /// As [`Bert::forward`].
     pub fn forward(&self, texts: Texts<B>) -> Tensor<B, 2> {
-        let pooled = self.bert.pooled(self.bert.forward(texts));
+        let lengths = texts.lengths;
+        let pooled = self.bert.pooled(self.bert.forward(texts), lengths);
         self.classifier.forward(self.dropout.forward(pooled))
     }
 }

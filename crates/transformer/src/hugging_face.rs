@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    bert::BertConfig,
+    bert::{BertConfig, BertPooling},
     feed_forward::Activation,
     gpt::{GptConfig, Positions},
     norm::NormKind,
@@ -59,6 +59,7 @@ impl BertConfig {
             feed_forward_size: file.size("intermediate_size")?,
             context_len: file.size("max_position_embeddings")?,
             type_vocab_size: file.size("type_vocab_size")?,
+            pooling: BertPooling::First,
             dropout: file.number("hidden_dropout_prob")?.unwrap_or(0.1),
             activation: file.activation("hidden_act")?,
             norm_epsilon: file.number("layer_norm_eps")?.unwrap_or(1e-12),

@@ -17,7 +17,7 @@ use layers::{
 use support::*;
 use testkit::{assert_close, gradients_by_path};
 use transformer::{
-    bert::{BERT_UNCASED_VOCAB_SIZE, BertConfig, Texts},
+    bert::{BERT_UNCASED_VOCAB_SIZE, BertConfig, BertPooling, Texts},
     decision::Episodes,
     gpt::{GPT2_VOCAB_SIZE, GptConfig},
     lora::{LoraConfig, merge},
@@ -89,11 +89,13 @@ fn a_later_token_never_changes_an_earlier_output() {
 #[test]
 fn padding_changes_nothing() {
     let device = Default::default();
-    let config = BertConfig { num_layers: 2, num_heads: 2, hidden_size: 16, dropout: 0.0, ..BertConfig::default() };
-    let model = config.init_sequence_classifier::<Flex>(BERT_VOCABULARY, 3, &device);
-    let alone = model.forward(Texts::new(tokens(&[4, 5, 6], [1, 3]), &[3]));
-    let padded = model.forward(Texts::new(tokens(&[4, 5, 6, 9, 1, 7, 8, 9, 10, 11], [2, 5]), &[3, 5]));
-    assert_close(&padded.narrow(0, 0, 1), &alone, ROUNDING);
+    for pooling in [BertPooling::First, BertPooling::Mean] {
+        let config = BertConfig { num_layers: 2, num_heads: 2, hidden_size: 16, pooling, ..BertConfig::default() };
+        let model = config.init_sequence_classifier::<Flex>(BERT_VOCABULARY, 3, &device);
+        let alone = model.forward(Texts::new(tokens(&[4, 5, 6], [1, 3]), &[3]));
+        let padded = model.forward(Texts::new(tokens(&[4, 5, 6, 9, 1, 7, 8, 9, 10, 11], [2, 5]), &[3, 5]));
+        assert_close(&padded.narrow(0, 0, 1), &alone, ROUNDING);
+    }
     for (_, config) in seq2seq_cases() {
         let model = config.init::<Flex>(SEQ2SEQ_VOCABULARY, SEQ2SEQ_VOCABULARY, &device);
         let inputs = || tokens(&[1, 2], [1, 2]);
@@ -144,8 +146,11 @@ fn greedy_text_is_that_of_whole_passes() {
     let model = config.init::<Flex>(GPT_VOCABULARY, &device);
     let context = model.context_len().unwrap();
     let mut text = vec![1_u32, 2];
-    let generated: Vec<u32> =
-        Generator::new(&model, &text, SamplingOptions::greedy(), 0, &device).unwrap().take(context + 4).map(Result::unwrap).collect();
+    let generated: Vec<u32> = Generator::new(&model, &text, SamplingOptions::greedy(), 0, &device)
+        .unwrap()
+        .take(context + 4)
+        .map(Result::unwrap)
+        .collect();
     let mut window = text.clone();
     for token in generated {
         if window.len() > context {
@@ -184,7 +189,8 @@ fn a_beam_of_one_writes_what_greedy_decoding_writes() {
 fn dropout_acts_in_training_alone() {
     let device = Default::default();
     type Learning = Autodiff<Flex>;
-    let config = Seq2SeqConfig { num_layers: 1, num_heads: 2, hidden_size: 16, dropout: 0.5, ..Seq2SeqConfig::default() };
+    let config =
+        Seq2SeqConfig { num_layers: 1, num_heads: 2, hidden_size: 16, dropout: 0.5, ..Seq2SeqConfig::default() };
     let model = config.init::<Learning>(9, 9, &device);
     let learns = || model.forward(tokens(&[3, 4, 5], [1, 3]), &[3], tokens(&[1, 2], [1, 2])).inner();
     assert_ne!(bits(learns()), bits(learns()));
@@ -249,6 +255,9 @@ fn weights_that_do_not_fit_are_named_and_heads_may_differ() {
     let mut wider = wider.init_sequence_classifier::<Flex>(BERT_VOCABULARY, 3, &device);
     let before = state_dict(&wider);
     let Err(PretrainedError::Mismatch { problems, .. }) = load(&mut wider, encoder) else { panic!("they do not fit") };
-    assert!(problems.iter().any(|problem| problem.contains("word_embeddings") && problem.contains("16")), "{problems:?}");
+    assert!(
+        problems.iter().any(|problem| problem.contains("word_embeddings") && problem.contains("16")),
+        "{problems:?}"
+    );
     assert_eq!(state_dict(&wider), before, "nothing was changed");
 }

@@ -1,0 +1,145 @@
+//! The jobs of the transformer family as a user types them.
+
+mod support;
+
+use std::{fs, path::Path};
+use support::{config, refused, score, scores_on_wgpu_as_on_the_cpu, train, train_config};
+
+/// A model of a few thousand parameters.
+const TINY_GPT: &str = "model.num_layers=2 model.embedding_size=32 model.context_len=32 data.seq_len=32 data.batch_size=8 \
+                        data.tokenizer={kind=\"char\"} task.sample_tokens=16";
+
+#[test]
+fn a_gpt_learns_writes_and_shows_what_it_looks_at() {
+    let desk = tempfile::tempdir().unwrap();
+    let settings = format!("{TINY_GPT} training.max_steps=120");
+    train_config(desk.path(), "transformer/gpt-stories.toml", "stories", &settings, &[]);
+    let printed = train(desk.path(), &["eval", "--run", "stories", "--backend", "ndarray"]);
+    // A guess among all characters is about 5 bits.
+    assert!(score(&printed, "bits_per_character") < 4.4, "{printed}");
+    let report = fs::read_to_string(desk.path().join("runs/stories/report.html")).unwrap();
+    assert!(report.contains("Attention, layer 2 of 2") && report.contains("Samples over time"));
+
+    let generate = |more: &[&str]| {
+        let mut arguments =
+            vec!["generate", "--run", "stories", "--backend", "ndarray", "--prompt", "Once", "--tokens", "80"];
+        arguments.extend(more);
+        train(desk.path(), &arguments)
+    };
+    let text = generate(&[]);
+    assert!(text.starts_with("Once") && text.trim_end().chars().count() > 70, "longer than the context: {text}");
+    assert_eq!(text, generate(&[]), "the seed decides");
+    assert!(!generate(&["--stop", "e ", "--min-p", "0.05"])["Once".len()..].contains("e "));
+    let several = generate(&["--n", "3"]);
+    assert!(several.contains("--- 1 of 3 ---\nOnce") && several.contains("--- 3 of 3 ---\nOnce"), "{several}");
+    assert!(several.contains(text.trim_end()), "the first of several is the only one of one:\n{several}\n{text}");
+    scores_on_wgpu_as_on_the_cpu(desk.path(), "stories");
+}
+
+#[test]
+fn lora_fine_tunes_a_run_with_few_parameters() {
+    let desk = tempfile::tempdir().unwrap();
+    let base = format!("{TINY_GPT} training.max_steps=40");
+    train_config(desk.path(), "transformer/gpt-stories.toml", "base", &base, &[]);
+    let tuned = format!(
+        "{TINY_GPT} training.max_steps=20 model.pretrained=\"run:base\" model.lora={{rank=2,targets=[\"*.attn.*\",\"*.mlp.*\"]}}"
+    );
+    train_config(desk.path(), "transformer/gpt-stories.toml", "tuned", &tuned, &[]);
+    let log = fs::read_to_string(desk.path().join("runs/tuned/train.log")).unwrap();
+    let line = log.lines().find(|line| line.contains("parameters train")).unwrap();
+    let count = |text: &str| text.replace(',', "").parse::<f64>().unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == "of").unwrap();
+    assert!(count(words[at - 1]) < 0.2 * count(words[at + 1]), "{line}");
+    assert!(log.contains("weights of") && log.contains("runs/base/checkpoints"), "{log}");
+    let loss = |run: &str| score(&train(desk.path(), &["eval", "--run", run, "--backend", "ndarray"]), "loss");
+    assert!(loss("tuned") < loss("base"));
+    assert!(train(desk.path(), &["generate", "--run", "tuned", "--prompt", "a", "--tokens", "4"]).starts_with('a'));
+}
+
+#[test]
+fn a_folder_of_another_architecture_says_which_keys_it_wants() {
+    let desk = tempfile::tempdir().unwrap();
+    let folder = desk.path().join("tiny-gpt2");
+    fs::create_dir(&folder).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../transformer/tests/fixtures");
+    fs::copy(fixtures.join("config_gpt2.json"), folder.join("config.json")).unwrap();
+    fs::write(folder.join("model.safetensors"), "not read").unwrap();
+    let stories = config("transformer/gpt-stories.toml");
+    let message = refused(
+        desk.path(),
+        &["--config", stories.to_str().unwrap(), "--backend", "ndarray", "--set", "model.pretrained=tiny-gpt2"],
+    );
+    for part in ["config.json", "num_layers = ", "positions = \"learned\""] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+    let message = refused(desk.path(), &["--config", stories.to_str().unwrap(), "--set", "model.num_layer=3"]);
+    assert!(message.contains("num_layer") && message.contains("num_layers"), "{message}");
+}
+
+#[test]
+fn a_bert_tells_reviews_apart() {
+    let desk = tempfile::tempdir().unwrap();
+    let settings = "training.epochs=2 model.num_layers=1 model.hidden_size=64";
+    train_config(desk.path(), "transformer/bert-reviews.toml", "reviews", settings, &[]);
+    let printed = train(desk.path(), &["eval", "--run", "reviews", "--backend", "ndarray"]);
+    assert!(score(&printed, "accuracy") > 0.85, "{printed}");
+    let report = fs::read_to_string(desk.path().join("runs/reviews/report.html")).unwrap();
+    assert!(report.contains("Attention, layer 1 of 1") && report.contains("Confusion"));
+    let said = train(desk.path(), &["predict", "--run", "reviews", "--backend", "ndarray", "a wonderful film"]);
+    assert!(
+        said.contains("a wonderful film") && said.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() >= 0.5
+    );
+    scores_on_wgpu_as_on_the_cpu(desk.path(), "reviews");
+}
+
+#[test]
+fn a_transformer_writes_dates() {
+    let desk = tempfile::tempdir().unwrap();
+    let rows = (0..600).map(|number| {
+        let (year, month, day) = (1950 + number * 7 % 100, 1 + number % 12, 1 + number * 5 % 28);
+        format!("{day}.{month}.{year}\t{year}-{month:02}-{day:02}\n")
+    });
+    fs::write(desk.path().join("dates.tsv"), format!("written\tiso\n{}", rows.collect::<String>())).unwrap();
+    let settings = "data.source=dates.tsv data.from=written data.to=iso data.batch_size=16 data.validation_fraction=0.1 \
+                    training.epochs=15 model.hidden_size=64 model.num_layers=1";
+    train_config(desk.path(), "transformer/transformer-dates.toml", "dates", settings, &[]);
+    let printed = train(desk.path(), &["eval", "--run", "dates", "--backend", "ndarray"]);
+    assert!(score(&printed, "exact_match") > 0.8, "{printed}");
+    let page = fs::read_to_string(desk.path().join("runs/dates/report/translation.json")).unwrap();
+    assert!(page.contains("Attention: "));
+    assert_eq!(train(desk.path(), &["predict", "--run", "dates", "4.7.1982"]), "1982-07-04\n");
+    scores_on_wgpu_as_on_the_cpu(desk.path(), "dates");
+}
+
+#[test]
+fn episodes_are_learned_played_and_learned_from_again() {
+    let desk = tempfile::tempdir().unwrap();
+    // Without the stages of the shipped config, which have settings of their own.
+    let shipped = fs::read_to_string(config("transformer/decision-cartpole.toml")).unwrap();
+    let (alone, _) = shipped.split_once("# Runs that come first").unwrap();
+    fs::write(desk.path().join("cartpole.toml"), alone).unwrap();
+    let quick = ["--set", "training.max_steps=60", "--set", "data.collect.episodes=60", "--set", "task.episodes=4"];
+    let quick = [&quick[..], &["--set", "task.validation_episodes=2", "--set", "model.embedding_size=16"]].concat();
+    let learn = |more: &[&str]| {
+        let start = ["--config", "cartpole.toml", "--backend", "ndarray", "--quiet"];
+        train(desk.path(), &[&start[..], &quick, more].concat())
+    };
+    learn(&["--name", "first"]);
+    let printed = train(desk.path(), &["eval", "--run", "first", "--backend", "ndarray"]);
+    assert!((9.0..=500.0).contains(&score(&printed, "return_asked_500")), "{printed}");
+    assert_eq!(score(&printed, "return"), score(&printed, "return_asked_500"), "{printed}");
+    let report = fs::read_to_string(desk.path().join("runs/first/report.html")).unwrap();
+    assert!(report.contains("Asked and achieved") && report.contains("Returns of the episodes"));
+
+    let said = train(
+        desk.path(),
+        &["predict", "--run", "first", "--backend", "ndarray", "--output", "played.jsonl.gz", "50", "200"],
+    );
+    assert!(said.contains("asked for 50: achieved") && said.contains("asked for 200: achieved"), "{said}");
+    let message = refused(desk.path(), &["predict", "--run", "first", "much"]);
+    assert!(message.contains("\"much\" is no return"), "{message}");
+    learn(&["--name", "again", "--set", "data.path=played.jsonl.gz", "--set", "model.condition_on_return=false"]);
+    let log = fs::read_to_string(desk.path().join("runs/again/train.log")).unwrap();
+    assert!(log.contains("played.jsonl.gz") && log.contains("cart-pole"), "{log}");
+}
