@@ -123,7 +123,7 @@ fn a_query_that_sees_nothing_gets_zeros<B: AutodiffBackend>(function: Attention<
         AttentionBias { lengths: Some(vec![4, 0]), mask: Some(bools(&mask, [2, 1, 3, 4])), ..AttentionBias::default() };
     let arguments = [(2 * 3 * 6, [2, 3, 6]), (2 * 4 * 6, [2, 4, 6]), (2 * 4 * 6, [2, 4, 6])];
     let [query, key, value] =
-        arguments.map(|(count, shape)| tensor::<B, 3>(&numbers(count, 1, 9.0), shape).require_grad());
+        arguments.map(|(count, shape)| tensor::<B, 3>(&numbers(count, 1, 1.0), shape).require_grad());
     let options = DotProductAttention::new(2);
     let output = function(query.clone(), key.clone(), value.clone(), &bias, &options);
     let grads = output.clone().powi_scalar(2).sum().backward();
@@ -182,4 +182,156 @@ fn heads_that_disagree_are_named() {
     let zeros = || tensor::<Flex, 3>(&[0.0; 12], [1, 1, 12]);
     let options = DotProductAttention::new(6).with_kv_heads(4);
     attention(zeros(), zeros(), zeros(), &AttentionBias::default(), &options);
+}
+
+/// A call of any size, with numbers for its tensors.
+#[derive(Clone, Copy)]
+struct Shape {
+    batch: usize,
+    queries: usize,
+    keys: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_size: usize,
+    value_size: usize,
+}
+
+/// Batch, queries, keys, heads, heads of keys, their size, the size of values: below, at and above the sizes of tiles.
+const SHAPES: [Shape; 12] = [
+    shape(1, 1, 1, 1, 1, 1, 1),
+    shape(2, 3, 5, 2, 1, 4, 6),
+    shape(3, 13, 13, 4, 2, 8, 8),
+    shape(1, 1, 200, 2, 2, 16, 16),
+    shape(2, 48, 128, 1, 1, 16, 16),
+    shape(1, 49, 129, 2, 2, 17, 15),
+    shape(2, 150, 150, 2, 1, 20, 20),
+    shape(1, 300, 40, 3, 3, 33, 5),
+    shape(1, 70, 301, 6, 2, 12, 40),
+    shape(12, 64, 64, 4, 4, 32, 32),
+    shape(1, 140, 270, 1, 1, 64, 64),
+    shape(5, 20, 30, 3, 1, 128, 24),
+];
+
+const fn shape(
+    batch: usize,
+    queries: usize,
+    keys: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_size: usize,
+    value_size: usize,
+) -> Shape {
+    Shape { batch, queries, keys, heads, kv_heads, head_size, value_size }
+}
+
+impl Shape {
+    fn query<B: Backend>(&self) -> Tensor<B, 3> {
+        some(1, [self.batch, self.queries, self.heads * self.head_size])
+    }
+
+    fn key<B: Backend>(&self) -> Tensor<B, 3> {
+        some(2, [self.batch, self.keys, self.kv_heads * self.head_size])
+    }
+
+    fn value<B: Backend>(&self) -> Tensor<B, 3> {
+        some(3, [self.batch, self.keys, self.kv_heads * self.value_size])
+    }
+
+    fn options(&self) -> DotProductAttention {
+        DotProductAttention::new(self.heads).with_kv_heads(self.kv_heads)
+    }
+
+    /// None, each kind alone, and all together.
+    fn biases<B: Backend>(&self) -> Vec<AttentionBias<B>> {
+        let Self { batch, queries, keys, heads, .. } = *self;
+        let lengths = Some((0..batch).map(|entry| (keys * (entry + 2) / 3 + entry) % (keys + 1)).collect());
+        let mask = |seed: u64, batch: usize, heads: usize| {
+            let shape = [batch, heads, queries, keys];
+            Some(some::<B, 4>(seed, shape).greater_elem(1.0))
+        };
+        let slopes = Some(alibi_slopes(heads));
+        let none = AttentionBias::default;
+        vec![
+            none(),
+            AttentionBias { lengths: lengths.clone(), ..none() },
+            AttentionBias { mask: mask(4, 1, 1), ..none() },
+            AttentionBias { mask: mask(5, batch, heads), ..none() },
+            AttentionBias { slopes: slopes.clone(), ..none() },
+            AttentionBias { lengths, mask: mask(6, batch, 1), slopes, added: None },
+        ]
+    }
+}
+
+/// Numbers between -2 and 2.
+fn some<B: Backend, const D: usize>(seed: u64, shape: [usize; D]) -> Tensor<B, D> {
+    tensor(&numbers(shape.iter().product(), seed, 2.0), shape)
+}
+
+/// The output and the gradients of the inputs, of those that want one.
+fn run<B: AutodiffBackend, const N: usize>(
+    inputs: [Tensor<B, 3>; N],
+    wanted: [bool; N],
+    function: impl Fn([Tensor<B, 3>; N]) -> Tensor<B, 3>,
+) -> Vec<Option<Vec<f32>>> {
+    let mut wanted = wanted.into_iter();
+    let inputs = inputs.map(|input| if wanted.next() == Some(true) { input.require_grad() } else { input });
+    let output = function(inputs.clone());
+    let grads = (output.clone() * some(7, output.dims())).sum().backward();
+    let mut all = vec![Some(values(output))];
+    all.extend(inputs.map(|input| input.grad(&grads).map(values)));
+    all
+}
+
+fn compare(what: &str, found: &[Option<Vec<f32>>], expected: &[Option<Vec<f32>>]) {
+    for (part, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found.is_some(), expected.is_some(), "{what}, part {part}");
+        if let (Some(found), Some(expected)) = (found, expected) {
+            assert_close(&format!("{what}, part {part}"), found, expected, 3e-5);
+        }
+    }
+}
+
+fn kernel_matches_portable<B: AutodiffBackend>() {
+    for (number, shape) in SHAPES.iter().enumerate() {
+        for (kind, bias) in shape.biases::<B>().iter().enumerate() {
+            for causal in [false, true] {
+                let options = shape.options().with_causal(causal);
+                let inputs = || [shape.query::<B>(), shape.key(), shape.value()];
+                let fast = run(inputs(), [true; 3], |[q, k, v]| attention(q, k, v, bias, &options));
+                let slow = run(inputs(), [true; 3], |[q, k, v]| portable::attention(q, k, v, bias, &options));
+                compare(&format!("shape {number}, bias {kind}, causal {causal}"), &fast, &slow);
+            }
+        }
+    }
+}
+
+#[test]
+fn kernel_matches_portable_on_ndarray() {
+    kernel_matches_portable::<Autodiff<NdArray>>();
+}
+
+#[test]
+fn kernel_matches_portable_on_flex() {
+    kernel_matches_portable::<Autodiff<Flex>>();
+}
+
+fn packed_kernel_matches_portable<B: AutodiffBackend>() {
+    for (batch, time, heads, kv_heads, size) in
+        [(1, 1, 1, 1, 3), (3, 50, 4, 2, 16), (2, 131, 2, 2, 24), (1, 280, 3, 1, 8)]
+    {
+        let shape = shape(batch, time, time, heads, kv_heads, size, size);
+        for bias in &shape.biases::<B>() {
+            let options = shape.options().with_causal(true).with_scale(0.4);
+            let qkv = || [some::<B, 3>(1, [batch, time, (heads + 2 * kv_heads) * size])];
+            let fast = run(qkv(), [true], |[qkv]| self_attention(qkv, bias, &options));
+            let slow = run(qkv(), [true], |[qkv]| portable::self_attention(qkv, bias, &options));
+            compare(&format!("{time} steps"), &fast, &slow);
+        }
+    }
+}
+
+#[test]
+fn packed_kernel_matches_portable_on_both() {
+    packed_kernel_matches_portable::<Autodiff<NdArray>>();
+    packed_kernel_matches_portable::<Autodiff<Flex>>();
 }

@@ -1,8 +1,8 @@
 //! What residual networks share: how a branch joins its shortcut, with stochastic depth ([Huang et al.
 //! 2016](https://arxiv.org/abs/1603.09382)).
 
-use burn::tensor::{Distribution, Tensor, activation::relu, backend::Backend};
-use layers::batch_norm::BatchNorm;
+use burn::tensor::{Tensor, backend::Backend};
+use layers::{activation::relu, batch_norm::BatchNorm, dropout};
 
 /// The probability of leaving out the branch of block `block` (from 0) of `blocks`: it grows by the same step from block to block,
 /// up to that of the last.
@@ -21,12 +21,8 @@ pub(crate) fn join<B: Backend>(
     shortcut: Tensor<B, 4>,
     drop_path: f64,
 ) -> Tensor<B, 4> {
-    let device = branch.device();
-    if drop_path == 0.0 || !B::ad_enabled(&device) {
+    if drop_path == 0.0 || !B::ad_enabled(&branch.device()) {
         return norm.forward(branch, Some(shortcut), true);
     }
-    let [batch, ..] = branch.dims();
-    let keep = 1.0 - drop_path;
-    let kept = Tensor::random([batch, 1, 1, 1], Distribution::Bernoulli(keep), &device) / keep;
-    relu(norm.forward(branch, None, false) * kept + shortcut)
+    relu(dropout::drop_path(norm.forward(branch, None, false), drop_path) + shortcut)
 }

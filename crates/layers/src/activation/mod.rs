@@ -1,5 +1,7 @@
 //! Activations: what stands between two projections of a feed-forward block.
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 pub mod portable;
 
 use burn::tensor::{Tensor, backend::Backend};
@@ -40,6 +42,10 @@ impl Activation {
 /// # Shapes
 /// - output: as the input
 pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::Relu, input);
+    }
     portable::relu(input)
 }
 
@@ -49,6 +55,10 @@ pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
 /// # Shapes
 /// - output: as the input
 pub fn gelu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::Gelu, input);
+    }
     portable::gelu(input)
 }
 
@@ -58,6 +68,10 @@ pub fn gelu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
 /// # Shapes
 /// - output: as the input
 pub fn gelu_tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::GeluTanh, input);
+    }
     portable::gelu_tanh(input)
 }
 
@@ -67,6 +81,10 @@ pub fn gelu_tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D
 /// # Shapes
 /// - output: as the input
 pub fn silu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::Silu, input);
+    }
     portable::silu(input)
 }
 
@@ -83,5 +101,9 @@ pub fn swiglu<B: Backend, const D: usize>(gate_and_up: Tensor<B, D>) -> Tensor<B
     const { assert!(D >= 1, "an input has features") };
     let size = gate_and_up.dims()[D - 1];
     assert!(size.is_multiple_of(2), "SwiGLU: {size} features are no gates and as many numbers");
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&gate_and_up) {
+        return kernel::swiglu(gate_and_up);
+    }
     portable::swiglu(gate_and_up)
 }

@@ -72,6 +72,12 @@ pub trait Lanes: Copy {
 
     /// The square root.
     fn sqrt(self) -> Self;
+    /// Rows to columns: lane `i` of the vector `j` is what was lane `j` of the vector `i`.
+    #[inline(always)]
+    fn transpose(rows: [Self; WIDTH]) -> [Self; WIDTH] {
+        let rows = rows.map(Self::to_array);
+        std::array::from_fn(|column| Self::load(&rows.map(|row| row[column])))
+    }
     /// Asks for the cache line at `address`, which need not be readable, without waiting for it.
     #[inline(always)]
     fn prefetch(address: *const f32) {
@@ -468,10 +474,68 @@ mod x86 {
             Self(unsafe { _mm256_sqrt_ps(self.0) }, PhantomData)
         }
         #[inline(always)]
+        fn transpose(rows: [Self; WIDTH]) -> [Self; WIDTH] {
+            let [a, b, c, d, e, f, g, h] = rows.map(|row| row.0);
+            unsafe {
+                // Pairs of rows, then fours, then halves of all eight.
+                let (ab, ab_high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let (cd, cd_high) = (_mm256_unpacklo_ps(c, d), _mm256_unpackhi_ps(c, d));
+                let (ef, ef_high) = (_mm256_unpacklo_ps(e, f), _mm256_unpackhi_ps(e, f));
+                let (gh, gh_high) = (_mm256_unpacklo_ps(g, h), _mm256_unpackhi_ps(g, h));
+                let upper = [
+                    _mm256_shuffle_ps::<0x44>(ab, cd),
+                    _mm256_shuffle_ps::<0xEE>(ab, cd),
+                    _mm256_shuffle_ps::<0x44>(ab_high, cd_high),
+                    _mm256_shuffle_ps::<0xEE>(ab_high, cd_high),
+                ];
+                let lower = [
+                    _mm256_shuffle_ps::<0x44>(ef, gh),
+                    _mm256_shuffle_ps::<0xEE>(ef, gh),
+                    _mm256_shuffle_ps::<0x44>(ef_high, gh_high),
+                    _mm256_shuffle_ps::<0xEE>(ef_high, gh_high),
+                ];
+                std::array::from_fn(|column| {
+                    let (upper, lower) = (upper[column % 4], lower[column % 4]);
+                    let halves = if column < 4 {
+                        _mm256_permute2f128_ps::<0x20>(upper, lower)
+                    } else {
+                        _mm256_permute2f128_ps::<0x31>(upper, lower)
+                    };
+                    Self(halves, PhantomData)
+                })
+            }
+        }
+        #[inline(always)]
         fn prefetch(address: *const f32) {
             unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
         }
     }
 
     const _: () = assert!(size_of::<__m256>() == WIDTH * size_of::<f32>());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Transposed;
+
+    impl WithLanes for Transposed {
+        type Output = [[f32; WIDTH]; WIDTH];
+
+        #[inline(always)]
+        fn run<L: Lanes>(self) -> Self::Output {
+            let row = |row: usize| L::load(&std::array::from_fn::<f32, WIDTH, _>(|column| (10 * row + column) as f32));
+            L::transpose(std::array::from_fn(row)).map(L::to_array)
+        }
+    }
+
+    #[test]
+    fn rows_become_columns_on_every_kind_of_lanes() {
+        for found in [dispatch(Transposed), dispatch_portable(Transposed)] {
+            for (column, values) in found.iter().enumerate() {
+                assert_eq!(*values, std::array::from_fn::<f32, WIDTH, _>(|row| (10 * row + column) as f32));
+            }
+        }
+    }
 }

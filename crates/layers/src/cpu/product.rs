@@ -187,7 +187,7 @@ impl PackedPart<'_> {
         let right = &self.panels[(panel * depth + deep.start) * WIDE..][..deep.len() * WIDE];
         let accumulate = self.output.accumulate || deep.start > 0;
         let at = tile * HIGH * self.output.row_stride + panel * WIDE;
-        let mut product = Tile {
+        let product = Tile {
             depth: deep.len(),
             left: left.as_ptr(),
             left_row: 1,
@@ -198,29 +198,9 @@ impl PackedPart<'_> {
             output_row: self.output.row_stride,
             accumulate,
         };
-        if columns == WIDE {
-            // SAFETY: the packed operands have just been sliced to this depth. Of the output these rows and columns are
-            // there as said above, and no other thread has this tile of this panel.
-            unsafe { product.multiply::<L>(rows) };
-            return;
-        }
-        // The last panel sticks out of the output: by way of a buffer.
-        let mut buffer = [0.0; HIGH * WIDE];
-        let target = product.output;
-        product.output = buffer.as_mut_ptr();
-        product.output_row = WIDE;
-        // SAFETY: as above, of the output only the `columns` that are there.
-        unsafe {
-            for row in 0..if accumulate { rows } else { 0 } {
-                let target = target.add(row * self.output.row_stride);
-                target.copy_to_nonoverlapping(product.output.add(row * WIDE), columns);
-            }
-            product.multiply::<L>(rows);
-            for row in 0..rows {
-                let target = target.add(row * self.output.row_stride);
-                target.copy_from_nonoverlapping(product.output.add(row * WIDE), columns);
-            }
-        }
+        // SAFETY: the packed operands have just been sliced to this depth. Of the output these rows and columns are there
+        // as said above, and no other thread has this tile of this panel.
+        unsafe { product.multiply_columns::<L>(rows, columns) };
     }
 }
 

@@ -65,6 +65,34 @@ impl Tile {
         }
     }
 
+    /// [`multiply`](Self::multiply) of the first `columns` of the panel, behind which the output may end.
+    ///
+    /// # Safety
+    /// As for [`multiply`](Self::multiply), but the output only needs these columns.
+    #[inline(always)]
+    pub unsafe fn multiply_columns<L: Lanes>(&self, rows: usize, columns: usize) {
+        if columns >= WIDE {
+            // SAFETY: the caller's promise.
+            unsafe { self.multiply::<L>(rows) };
+            return;
+        }
+        // By way of a buffer that has all columns.
+        let mut buffer = [0.0; HIGH * WIDE];
+        let whole = Self { output: buffer.as_mut_ptr(), output_row: WIDE, ..*self };
+        // SAFETY: as above; the buffer has room for all rows that a tile may have.
+        unsafe {
+            for row in 0..if self.accumulate { rows } else { 0 } {
+                let target = self.output.add(row * self.output_row);
+                target.copy_to_nonoverlapping(whole.output.add(row * WIDE), columns);
+            }
+            whole.multiply::<L>(rows);
+            for row in 0..rows {
+                let target = self.output.add(row * self.output_row);
+                target.copy_from_nonoverlapping(whole.output.add(row * WIDE), columns);
+            }
+        }
+    }
+
     /// # Safety
     /// As for [`multiply`](Self::multiply).
     #[inline(always)]

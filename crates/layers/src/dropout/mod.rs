@@ -3,6 +3,8 @@
 //!
 //! **When it drops.** Exactly where the backend records gradients. There is no mode to set.
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 mod path;
 pub mod portable;
 
@@ -54,6 +56,10 @@ pub fn dropout<B: Backend, const D: usize>(input: Tensor<B, D>, probability: f64
     check(probability);
     if probability == 0.0 || !B::ad_enabled(&input.device()) {
         return input;
+    }
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::dropout(input, probability);
     }
     portable::dropout(input, probability)
 }

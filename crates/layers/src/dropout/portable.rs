@@ -15,3 +15,18 @@ pub fn dropout<B: Backend, const D: usize>(input: Tensor<B, D>, probability: f64
     let kept = input.random_like(Distribution::Bernoulli(keep));
     input * (kept / keep)
 }
+
+/// [`drop_path`](super::drop_path) in plain tensor operations, whether or not gradients are recorded.
+///
+/// # Shapes
+/// As [`drop_path`](super::drop_path).
+pub fn drop_path<B: Backend, const D: usize>(branch: Tensor<B, D>, probability: f64) -> Tensor<B, D> {
+    if probability == 1.0 {
+        return branch * 0.0;
+    }
+    let keep = 1.0 - probability;
+    let mut shape = [1; D];
+    shape[0] = branch.dims()[0];
+    let kept = Tensor::random(shape, Distribution::Bernoulli(keep), (&branch.device(), branch.dtype()));
+    branch * (kept / keep)
+}

@@ -4,6 +4,8 @@
 //!
 //! Both look at the last axis alone, so an input has any number of axes before it.
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 pub mod layer_norm;
 pub mod portable;
 pub mod rms_norm;
@@ -29,6 +31,10 @@ pub fn layer_norm<B: Backend, const D: usize>(
     epsilon: f64,
 ) -> Tensor<B, D> {
     check_shapes("layer norm", input.dims(), weight.dims(), bias.as_ref().map(Tensor::dims));
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input, &weight, &bias) {
+        return kernel::layer_norm(input, weight, bias, epsilon);
+    }
     portable::layer_norm(input, weight, bias, epsilon)
 }
 
@@ -43,6 +49,10 @@ pub fn layer_norm<B: Backend, const D: usize>(
 /// When the shapes disagree.
 pub fn rms_norm<B: Backend, const D: usize>(input: Tensor<B, D>, weight: Tensor<B, 1>, epsilon: f64) -> Tensor<B, D> {
     check_shapes("RMS norm", input.dims(), weight.dims(), None);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input, &weight, &None) {
+        return kernel::rms_norm(input, weight, epsilon);
+    }
     portable::rms_norm(input, weight, epsilon)
 }
 

@@ -4,6 +4,8 @@
 //! Feature `i` of the first half of a head is turned with feature `i` of the second half, as Llama and Hugging Face's
 //! `rotate_half` have it. (The paper pairs neighbours: the same up to an order of the features.)
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 pub mod portable;
 
 use burn::{
@@ -76,6 +78,10 @@ pub fn rotate<B: Backend>(
     offset: usize,
 ) -> Tensor<B, 3> {
     check_shapes(input.dims(), &heads, table.cos.dims(), offset);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input, table) {
+        return kernel::rotate(input, heads, table, offset);
+    }
     portable::rotate(input, heads, table, offset)
 }
 

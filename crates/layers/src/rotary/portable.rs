@@ -21,7 +21,8 @@ pub fn rotate<B: Backend>(
     if heads.is_empty() || batch * time == 0 {
         return input;
     }
-    let angles = |of: &Tensor<B, 2>| of.clone().narrow(0, offset, time).reshape([1, time, 1, half]);
+    let dtype = input.dtype();
+    let angles = |of: &Tensor<B, 2>| of.clone().narrow(0, offset, time).cast(dtype).reshape([1, time, 1, half]);
     let (cos, sin) = (angles(&table.cos), angles(&table.sin));
     let input = input.reshape([batch, time, count, 2 * half]);
     let turned = input.clone().narrow(2, heads.start, heads.len()); // [batch, time, heads, 2 * half]

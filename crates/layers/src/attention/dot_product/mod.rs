@@ -8,6 +8,8 @@
 
 mod alibi;
 mod check;
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod kernel;
 pub mod portable;
 
 pub use alibi::alibi_slopes;
@@ -112,6 +114,10 @@ pub fn attention<B: Backend>(
     options: &DotProductAttention,
 ) -> Tensor<B, 3> {
     check::shapes(query.dims(), key.dims(), value.dims(), bias, options);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes([&query, &key, &value], bias) {
+        return kernel::attention(query, key, value, bias, options);
+    }
     portable::attention(query, key, value, bias, options)
 }
 
@@ -130,6 +136,10 @@ pub fn self_attention<B: Backend>(
     options: &DotProductAttention,
 ) -> Tensor<B, 3> {
     check::packed_shapes(qkv.dims(), bias, options);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes([&qkv], bias) {
+        return kernel::self_attention(qkv, bias, options);
+    }
     portable::self_attention(qkv, bias, options)
 }
 

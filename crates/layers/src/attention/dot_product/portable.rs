@@ -19,6 +19,10 @@ pub fn attention<B: Backend>(
     let [batch, queries, _] = query.dims();
     let [_, keys, value_features] = value.dims();
     let (group, value_size) = (heads / kv_heads, value_features / kv_heads);
+    let empty = query.dims().contains(&0) || value.dims().contains(&0);
+    if empty {
+        return Tensor::zeros([batch, queries, heads * value_size], &query.device());
+    }
     let weights = attention_weights(query, key, bias, options);
     let weights = drop_some(weights, options).reshape([batch, kv_heads, group * queries, keys]);
     let output = weights.matmul(split_heads(value, kv_heads)); // [batch, kv_heads, group * queries, value_size]
@@ -56,6 +60,9 @@ pub fn attention_weights<B: Backend>(
     let (group, head_size) = (heads / kv_heads, features / heads);
     let shape = [batch, heads, queries, keys];
     let device = query.device();
+    if shape.contains(&0) {
+        return Tensor::zeros(shape, &device);
+    }
 
     // The queries that read the same keys below each other: one product for them all.
     let query = split_heads(query * options.scale_for(head_size), heads);
@@ -117,9 +124,6 @@ fn hidden<B: Backend>(
 
 /// Over the last dimension; zeros where hidden, even where nothing is seen at all.
 fn softmax<B: Backend>(scores: Tensor<B, 4>, hidden: Option<Tensor<B, 4, Bool>>) -> Tensor<B, 4> {
-    if scores.dims().contains(&0) {
-        return scores;
-    }
     // Far below any score, but finite: a row without any other number has no NaN then.
     let lowest = scores.dtype().finfo().map_or(-1e30, |float| float.min / 4.0);
     let hide = |tensor: Tensor<B, 4>, value: f64| match &hidden {
