@@ -173,3 +173,18 @@ fn a_vision_transformer_fits_other_images_and_classes() {
     let message = refused(other.init::<Flex>(3, 3, &device), tensors);
     assert!(message.contains("patch_embed.proj.weight should be [8, 3, 5, 5], found [8, 3, 4, 4]"), "{message}");
 }
+
+/// In files of Llama the output stands beside `model.`, before all other names.
+#[test]
+fn the_output_of_llama_is_read_from_a_file() {
+    let device = Default::default();
+    let fixture = fixture("gpt");
+    let (case, config) = gpt_cases()[1].clone();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    training_loop::weights::write(&path, &fixture.under(&format!("{case}.weights."))).unwrap();
+    let (model, report) = loaded(config.init::<Flex>(GPT_VOCABULARY, &device), read(&path).unwrap());
+    assert_eq!(report.rows.len(), report.with(LoadOutcome::Loaded).count());
+    let logits = model.forward(fixture.int(&format!("{case}.tokens"), &device), None).0;
+    assert_close(&logits, &fixture.float(&format!("{case}.logits"), &device), TOLERANCE);
+}
