@@ -111,7 +111,10 @@ impl LoadReport {
 
 impl LoadRow {
     fn is_from_file(&self) -> bool {
-        matches!(self.outcome, LoadOutcome::Loaded | LoadOutcome::SummedChannels | LoadOutcome::Interpolated | LoadOutcome::Cut)
+        matches!(
+            self.outcome,
+            LoadOutcome::Loaded | LoadOutcome::SummedChannels | LoadOutcome::Interpolated | LoadOutcome::Cut
+        )
     }
 
     fn is_statistic(&self) -> bool {

@@ -111,11 +111,8 @@ impl DecisionConfig {
     /// The values that can never work: the key, and what is allowed.
     pub fn validate(&self) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        let needed = [
-            ("num_layers", self.num_layers),
-            ("num_heads", self.num_heads),
-            ("embedding_size", self.embedding_size),
-        ];
+        let needed =
+            [("num_layers", self.num_layers), ("num_heads", self.num_heads), ("embedding_size", self.embedding_size)];
         sizes::at_least_one(&mut wrong, &needed);
         sizes::heads(&mut wrong, ("embedding_size", self.embedding_size), self.num_heads);
         sizes::probabilities(&mut wrong, &[("dropout", self.dropout)]);
@@ -185,5 +182,18 @@ impl<B: Backend> DecisionTransformer<B> {
         // The token before the action of a step is what was seen.
         let seen = features.reshape([batch, steps, tokens, width]).narrow(2, tokens - 2, 1).squeeze_dim::<3>(2);
         self.predict_action.forward(self.norm.forward(seen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = DecisionConfig { num_heads: 0, embedding_size: 0, dropout: 1.0, ..DecisionConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["num_heads", "embedding_size", "dropout"]);
+        assert!(DecisionConfig::default().validate().is_empty());
     }
 }

@@ -210,10 +210,15 @@ mod tests {
         assert!(message("{}").contains("there is no model_type"));
         assert!(message(r#"{"model_type": "t5"}"#).contains("\"t5\" is neither"));
         assert!(message(r#"{"model_type": "gpt2"}"#).contains("there is no n_layer"));
-        assert!(message(r#"{"model_type": "gpt2", "n_layer": -1}"#).contains("n_layer should be a number of things, found -1"));
+        assert!(
+            message(r#"{"model_type": "gpt2", "n_layer": -1}"#)
+                .contains("n_layer should be a number of things, found -1")
+        );
         let llama = include_str!("../tests/fixtures/config_llama.json");
         assert!(message(&llama.replace("\"default\"", "\"yarn\"")).contains("\"yarn\" are not supported"));
-        assert!(message(&llama.replace("\"num_attention_heads\": 4", "\"num_attention_heads\": 3")).contains("head_dim"));
+        assert!(
+            message(&llama.replace("\"num_attention_heads\": 4", "\"num_attention_heads\": 3")).contains("head_dim")
+        );
         let bert = BertConfig::from_hugging_face(llama).unwrap_err().to_string();
         assert!(bert.contains("\"llama\" is not \"bert\""), "{bert}");
     }

@@ -219,7 +219,9 @@ impl<B: Backend> MultiHeadAttention<B> {
 impl<B: Backend> CrossAttention<B> {
     fn name_projections<'a>(&'a mut self, path: &str, found: &mut Found<'a, B>) {
         let Self { q, k, v, proj, .. } = self;
-        found.extend([("q", q), ("k", k), ("v", v), ("proj", proj)].map(|(name, part)| (format!("{path}.{name}"), part)));
+        found.extend(
+            [("q", q), ("k", k), ("v", v), ("proj", proj)].map(|(name, part)| (format!("{path}.{name}"), part)),
+        );
     }
 }
 

@@ -212,10 +212,7 @@ impl Seq2SeqConfig {
             target_embedding: (!self.shared_embeddings).then(|| embedding(target_vocab)),
             source_positions: learned.then(|| embedding(context_len)),
             target_positions: learned.then(|| embedding(context_len)),
-            encoder: EncoderStack {
-                layers: (0..num_layers).map(|_| block.init(device)).collect(),
-                norm: last_norm(),
-            },
+            encoder: EncoderStack { layers: (0..num_layers).map(|_| block.init(device)).collect(), norm: last_norm() },
             decoder: DecoderStack {
                 layers: (0..num_layers).map(|_| DecoderBlock::new(&block, device)).collect(),
                 norm: last_norm(),
@@ -259,11 +256,7 @@ impl<B: Backend> DecoderBlock<B> {
     }
 
     /// What goes into the attention to the source, and the cache with what was read now.
-    fn look_back(
-        &self,
-        input: Tensor<B, 3>,
-        written: Option<KeyValueCache<B>>,
-    ) -> (Tensor<B, 3>, KeyValueCache<B>) {
+    fn look_back(&self, input: Tensor<B, 3>, written: Option<KeyValueCache<B>>) -> (Tensor<B, 3>, KeyValueCache<B>) {
         let normed = self.residual.branch_input(&self.norm1, input.clone());
         let (branch, written) = self.attn.forward_cached(normed, &AttentionContext::default(), written);
         (self.residual.add(&self.norm1, input, branch), written)
@@ -311,11 +304,7 @@ impl<B: Backend> Seq2Seq<B> {
         let features = stack.layers.iter().fold(embedded, |features, block| block.forward(features, &context));
         let memory = normed(&stack.norm, features);
         let layer = |block: &DecoderBlock<B>| LayerState { source: block.cross.memory(memory.clone()), written: None };
-        Seq2SeqState {
-            layers: self.decoder.layers.iter().map(layer).collect(),
-            lengths: lengths.to_vec(),
-            written: 0,
-        }
+        Seq2SeqState { layers: self.decoder.layers.iter().map(layer).collect(), lengths: lengths.to_vec(), written: 0 }
     }
 
     /// The logits of the token after each of `inputs`, which go on where the state stands, and the state behind the last.
@@ -445,5 +434,18 @@ impl<B: Backend> Decoder<B> for Seq2Seq<B> {
 
     fn select(&self, state: Self::State, rows: Tensor<B, 1, Int>) -> Self::State {
         state.select(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = Seq2SeqConfig { num_layers: 0, num_heads: 3, dropout: 1.0, ..Seq2SeqConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["num_layers", "hidden_size", "dropout"]);
+        assert!(Seq2SeqConfig::default().validate().is_empty());
     }
 }

@@ -33,8 +33,7 @@ fn first<B: Backend, const D: usize>(tensor: &Tensor<B, D>, axis: usize, count: 
 
 /// Every kind of position, normalisation and activation at least once, and grouped queries.
 fn gpt_configs() -> Vec<GptConfig> {
-    let config =
-        GptConfig { num_layers: 2, num_heads: 4, embedding_size: 16, context_len: 12, ..GptConfig::default() };
+    let config = GptConfig { num_layers: 2, num_heads: 4, embedding_size: 16, context_len: 12, ..GptConfig::default() };
     let rotary = GptConfig { positions: Positions::Rotary, norm: NormKind::RmsNorm, ..config.clone() };
     vec![
         GptConfig { dropout: 0.1, ..config.clone() },

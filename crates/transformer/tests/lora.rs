@@ -57,8 +57,12 @@ fn only_additions_are_trained_and_nothing_changes_before() {
         let logits = model.forward(tokens, None).0;
         assert_close(&logits, &before, 1e-6);
         let (gradients, without) = gradients_by_path(&model, logits.powi_scalar(2).sum());
-        let expected =
-            ["blocks.0.attn.qkv.lora.a", "blocks.0.attn.qkv.lora.b", "blocks.1.attn.qkv.lora.a", "blocks.1.attn.qkv.lora.b"];
+        let expected = [
+            "blocks.0.attn.qkv.lora.a",
+            "blocks.0.attn.qkv.lora.b",
+            "blocks.1.attn.qkv.lora.a",
+            "blocks.1.attn.qkv.lora.b",
+        ];
         assert!(without.is_empty(), "{without:?}");
         assert_eq!(gradients.keys().collect::<Vec<_>>(), expected);
         assert!(gradients["blocks.0.attn.qkv.lora.b"].iter::<f32>().any(|gradient| gradient != 0.0));

@@ -9,6 +9,7 @@ use burn::{
 };
 use support::*;
 use testkit::assert_close;
+use training_loop::weights::to_safetensors;
 use transformer::{
     bert::Texts,
     gpt::GptConfig,
@@ -125,9 +126,8 @@ fn heads_of_another_task_begin_at_random() {
     // The encoder is that of the file.
     let masked = bert_config().init_masked_lm::<Flex>(BERT_VOCABULARY, &device);
     let (masked, _) = loaded(masked, tensors);
-    let features = |bert: &transformer::bert::Bert<Flex>| {
-        bert.forward(Texts::new(Tensor::from_ints([[1, 2, 3]], &device), &[3]))
-    };
+    let features =
+        |bert: &transformer::bert::Bert<Flex>| bert.forward(Texts::new(Tensor::from_ints([[1, 2, 3]], &device), &[3]));
     assert_close(&features(&model.bert), &features(&masked.bert), 1e-6);
     // A head for other classes stays as it was drawn, as a whole.
     let tensors = fixture("bert").under("token.weights.");
@@ -182,7 +182,7 @@ fn the_output_of_llama_is_read_from_a_file() {
     let (case, config) = gpt_cases()[1].clone();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    training_loop::weights::write(&path, &fixture.under(&format!("{case}.weights."))).unwrap();
+    std::fs::write(&path, to_safetensors(&fixture.under(&format!("{case}.weights."))).unwrap()).unwrap();
     let (model, report) = loaded(config.init::<Flex>(GPT_VOCABULARY, &device), read(&path).unwrap());
     assert_eq!(report.rows.len(), report.with(LoadOutcome::Loaded).count());
     let logits = model.forward(fixture.int(&format!("{case}.tokens"), &device), None).0;

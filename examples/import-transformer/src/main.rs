@@ -53,8 +53,7 @@ fn by_heart() {
         let rows = |shift: usize| -> Vec<i32> {
             (0..ROWS).flat_map(|row| &TEXT[start(row) + shift..][..TIME]).map(|byte| i32::from(*byte)).collect()
         };
-        let tensor =
-            |values: Vec<i32>| Tensor::<B, 2, Int>::from_data(TensorData::new(values, [ROWS, TIME]), &device);
+        let tensor = |values: Vec<i32>| Tensor::<B, 2, Int>::from_data(TensorData::new(values, [ROWS, TIME]), &device);
         let (logits, _) = model.forward(tensor(rows(0)), None);
         let loss = cross_entropy.forward(logits.flatten(0, 1), tensor(rows(1)).flatten(0, 1));
         if step % 100 == 0 || step + 1 == STEPS {

@@ -35,7 +35,8 @@ const NAMES: &Table = &[
 const ENCODER: [&str; 3] = ["embeddings.", "blocks.", "pooler."];
 
 /// Tensors that are no weights, or the same as others.
-const NO_WEIGHTS: [&str; 3] = ["embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
+const NO_WEIGHTS: [&str; 3] =
+    ["embeddings.position_ids", "cls.predictions.decoder.weight", "cls.predictions.decoder.bias"];
 
 const POSITIONS: &str = "embeddings.position_embeddings.weight";
 

@@ -28,10 +28,8 @@ impl Plan {
         let fits = |name: &str, shape: &[usize], found: &StateDict| {
             found.get(name).is_some_and(|data| fit(model, name, data, shape).is_some())
         };
-        let kept: Vec<&&str> = own
-            .iter()
-            .filter_map(|(name, shape)| head_of(name).filter(|_| !fits(name, shape, &found)))
-            .collect();
+        let kept: Vec<&&str> =
+            own.iter().filter_map(|(name, shape)| head_of(name).filter(|_| !fits(name, shape, &found))).collect();
         let mut plan = Self::default();
         for (name, shape) in own {
             let is_kept = head_of(&name).is_some_and(|head| kept.contains(&head));
