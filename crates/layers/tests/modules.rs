@@ -69,6 +69,7 @@ fn weights_have_pytorchs_names_shapes_and_bounds() {
     for (initializer, expected) in [
         (Initializer::KaimingNormalFanOut, (2.0_f32 / (64.0 * 9.0)).sqrt()),
         (Initializer::KaimingNormalFanIn, (2.0_f32 / (32.0 * 9.0)).sqrt()),
+        (Initializer::XavierUniform, (2.0_f32 / (32.0 * 9.0 + 64.0 * 9.0)).sqrt()),
         (Initializer::Normal(0.01), 0.01),
     ] {
         let kaiming = Conv2dConfig::new([32, 64], [3, 3]).with_initializer(initializer).init::<Flex>(&device);

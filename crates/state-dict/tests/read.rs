@@ -57,6 +57,15 @@ fn safetensors_files_are_read_without_the_prefix_of_a_wrapper() {
     assert_eq!(found["a"].to_vec::<f32>().unwrap(), [1.0]);
 }
 
+/// Hugging Face's language models have their output beside `model.`.
+#[test]
+fn the_output_that_stands_beside_a_prefix_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    write_safetensors(&path, "F32", &[0, 0, 128, 63], &["model.norm.weight", "lm_head.weight", "step"]);
+    assert_eq!(read(&path).unwrap().keys().collect::<Vec<_>>(), ["lm_head.weight", "norm.weight"]);
+}
+
 /// A file with a tensor of one element of `bytes` under each of `names`.
 fn write_safetensors(path: &Path, dtype: &str, bytes: &[u8], names: &[&str]) {
     let width = bytes.len();

@@ -428,3 +428,17 @@ impl<B: Backend> BertForTokenClassification<B> {
         self.classifier.forward(self.dropout.forward(self.bert.forward(texts)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config =
+            BertConfig { num_heads: 5, context_len: 0, dropout: -0.1, norm_epsilon: f64::NAN, ..BertConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["context_len", "hidden_size", "dropout", "norm_epsilon"]);
+        assert!(BertConfig::default().validate().is_empty());
+    }
+}

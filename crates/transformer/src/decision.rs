@@ -184,3 +184,16 @@ impl<B: Backend> DecisionTransformer<B> {
         self.predict_action.forward(self.norm.forward(seen))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = DecisionConfig { num_heads: 0, embedding_size: 0, dropout: 1.0, ..DecisionConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["num_heads", "embedding_size", "dropout"]);
+        assert!(DecisionConfig::default().validate().is_empty());
+    }
+}

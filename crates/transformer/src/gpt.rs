@@ -390,3 +390,33 @@ impl<B: Backend> CausalLanguageModel<B> for Gpt<B> {
         (self.forward_head(last).squeeze_dim(1), state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = GptConfig {
+            num_layers: 0,
+            num_heads: 6,
+            num_kv_heads: 4,
+            embedding_size: 33,
+            positions: Positions::Rotary,
+            dropout: 1.0,
+            norm_epsilon: 0.0,
+            ..GptConfig::default()
+        };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["num_layers", "embedding_size", "num_kv_heads", "positions", "dropout", "norm_epsilon"]);
+        assert!(GptConfig::default().validate().is_empty());
+    }
+
+    #[test]
+    fn a_config_is_read_by_the_names_of_its_keys() {
+        let text = r#"{"positions": "rotary", "norm": "rms_norm", "activation": "swiglu", "embedding_size": 384}"#;
+        let config: GptConfig = serde_json::from_str(text).unwrap();
+        assert_eq!(config.block().feed_forward_size, 1024);
+        assert!(serde_json::from_str::<GptConfig>(r#"{"layers": 2}"#).is_err());
+    }
+}

@@ -436,3 +436,16 @@ impl<B: Backend> Decoder<B> for Seq2Seq<B> {
         state.select(rows)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = Seq2SeqConfig { num_layers: 0, num_heads: 3, dropout: 1.0, ..Seq2SeqConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["num_layers", "hidden_size", "dropout"]);
+        assert!(Seq2SeqConfig::default().validate().is_empty());
+    }
+}

@@ -46,7 +46,7 @@ impl<B: Backend> Pretrained<B> for Vit<B> {
 }
 
 impl<B: Backend> Vit<B> {
-    /// Positions of another grid, or with those of a class token that this model has not.
+    /// Positions of another grid.
     fn other_grid(&self, data: &TensorData, shape: &[usize]) -> Option<(TensorData, LoadOutcome)> {
         let ([1, found, width], [1, _, own]) = (&data.shape[..], shape) else { return None };
         let prefix = usize::from(self.cls_token.is_some());

@@ -302,3 +302,16 @@ impl<B: Backend> Vit<B> {
         self.dropout.forward(tokens + self.pos_embed.val())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_values_are_named() {
+        let config = VitConfig { image_size: 30, num_heads: 5, dropout: 1.0, drop_path: 2.0, ..VitConfig::default() };
+        let keys: Vec<_> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["image_size", "hidden_size", "dropout", "drop_path"]);
+        assert!(VitConfig::default().validate().is_empty());
+    }
+}
