@@ -234,7 +234,7 @@ impl Part<'_> {
             let number = sizes.row(self.entry, square.head, query);
             let [largest, inverse]: Running = [self.done.softmax[2 * number], self.done.softmax[2 * number + 1]];
             let dot = self.dots[(self.entry * sizes.queries + query) * sizes.heads + square.head];
-            let kept = square.kept::<L>(row, seen, &mut memory.kept);
+            let kept = square.kept(row, seen, &mut memory.kept);
             let weights = square.scores::<L>(row, scores, seen);
             Slopes { largest, inverse, dot, kept }.take::<L>(weights, &mut slopes[..weights.len()]);
             scores::clear(scores, seen);

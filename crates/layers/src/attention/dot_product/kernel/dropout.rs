@@ -1,7 +1,5 @@
 //! Which weights are dropped: a hash of where they are, so that the backward pass finds the same ones without a mask.
 
-use crate::cpu::lanes::Lanes;
-
 /// Dropout of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
@@ -14,7 +12,7 @@ impl Dropout {
     /// What each weight of a row is multiplied with, from the key `first` on: zero or `1 / (1 - share)`. `row` is the
     /// number of the query among all heads and batch entries.
     #[inline(always)]
-    pub fn factors<L: Lanes>(&self, row: usize, first: usize, factors: &mut [f32]) {
+    pub fn factors(&self, row: usize, first: usize, factors: &mut [f32]) {
         let [low, high] = halves(mix(self.seed ^ mix(row as u64)));
         let bound = (self.share * (1u64 << 32) as f64) as u32;
         let kept = (1.0 / (1.0 - self.share)) as f32;
@@ -60,7 +58,7 @@ mod tests {
         fn run<L: Lanes>(self) -> Vec<f32> {
             let Self(dropout, row, first, count) = self;
             let mut factors = vec![0.0; count];
-            dropout.factors::<L>(row, first, &mut factors);
+            dropout.factors(row, first, &mut factors);
             factors
         }
     }

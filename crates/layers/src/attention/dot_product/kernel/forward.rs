@@ -132,7 +132,7 @@ impl Part<'_> {
             let seen = square.seen(row);
             let weights = square.scores::<L>(row, scores, seen);
             let factor = scores::exponentials::<L>(weights, running);
-            if let Some(kept) = square.kept::<L>(row, seen, &mut memory.kept) {
+            if let Some(kept) = square.kept(row, seen, &mut memory.kept) {
                 scores::drop::<L>(weights, kept);
             }
             scores::clear(scores, seen);

@@ -52,11 +52,11 @@ impl Square<'_> {
 
     /// What the weights of a row are multiplied with, where there is dropout.
     #[inline(always)]
-    pub fn kept<'b, L: Lanes>(&self, row: usize, seen: usize, room: &'b mut [f32]) -> Option<&'b [f32]> {
+    pub fn kept<'b>(&self, row: usize, seen: usize, room: &'b mut [f32]) -> Option<&'b [f32]> {
         let dropout = self.problem.dropout?;
         let row = self.problem.sizes.row(self.entry, self.head, self.queries.start + row);
         let factors = &mut room[..padded(seen)];
-        dropout.factors::<L>(row, self.keys.start, factors);
+        dropout.factors(row, self.keys.start, factors);
         Some(factors)
     }
 
