@@ -292,7 +292,7 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
         if let Some(shown) = predictions.all().first().map(|first| first.index) {
             let text = self.texts.text(shown);
             let tokens = encode_text(&self.texts.tokenizer, attention::SHOWN, text)?;
-            let (batch, lengths) = pad(&[tokens.clone()], device);
+            let (batch, lengths) = pad(std::slice::from_ref(&tokens), device);
             let weights = model.attention(batch, &lengths);
             let about = format!("How much each token of \"{text}\" looks at each");
             attention::add_page(&mut self.pages, weights, &self.texts.tokenizer, &tokens, &about)?;

@@ -9,8 +9,8 @@ use sequence::task::{
 };
 use train::{Jobs, job};
 use transformer::task::{
-    decision::DecisionJob, language_model::GptJob, text_classification::BertClassificationJob,
-    translation::TransformerTranslationJob,
+    decision::DecisionJob, image_classification::VitClassificationJob, language_model::GptJob,
+    text_classification::BertClassificationJob, translation::TransformerTranslationJob,
 };
 use vision_transfer::task::image_classification::ImageClassificationJob;
 
@@ -27,6 +27,7 @@ const JOBS: Jobs = Jobs(&[
     job::<BertClassificationJob>(),
     job::<TransformerTranslationJob>(),
     job::<DecisionJob>(),
+    job::<VitClassificationJob>(),
 ]);
 
 fn main() -> ExitCode {

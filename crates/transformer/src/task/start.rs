@@ -16,6 +16,7 @@ use training_loop::{
     job::AssembleContext,
     optimizer::ParameterGroup,
     parameters::ParameterInfo,
+    preparation::Preparation,
 };
 
 use crate::{
@@ -107,20 +108,14 @@ impl<C: Architecture> Start<C> {
         model: &mut M,
         context: &AssembleContext<'_, B::Device>,
     ) -> Result<(), TaskError> {
-        if self.pretrained == NONE {
-            return Ok(());
-        }
-        let (name, tensors) = match self.source(context.runs)? {
-            Source::File(path) => (path.display().to_string(), pretrained::read(&path)?),
-            Source::Checkpoint(path) => (path.display().to_string(), read_weights(&path)?),
-        };
-        let report = pretrained::load(model, tensors)?;
-        context.progress.note(&format!("weights of {name}:"));
-        report.lines().iter().for_each(|line| context.progress.note(&format!("  {line}")));
-        Ok(())
+        self.source(context.runs)?.load(model, context.progress)
     }
 
-    fn source(&self, runs: &Path) -> Result<Source, TaskError> {
+    /// Where the weights are that the model starts from. Nothing is read but the `config.json` beside them.
+    pub(super) fn source(&self, runs: &Path) -> Result<Source, TaskError> {
+        if self.pretrained == NONE {
+            return Ok(Source::Nowhere);
+        }
         if let Some(name) = self.pretrained.strip_prefix(RUN_PREFIX) {
             return run(&runs.join(name), name);
         }
@@ -151,9 +146,38 @@ impl<C: Architecture> Start<C> {
 }
 
 /// Where weights are.
-enum Source {
+#[derive(Debug)]
+pub enum Source {
+    /// They are random.
+    Nowhere,
+    /// A file of PyTorch or safetensors.
     File(PathBuf),
-    Checkpoint(PathBuf),
+    /// The checkpoint of a run, and the run's folder.
+    Run {
+        /// The best, or else the last.
+        checkpoint: PathBuf,
+        /// The run.
+        folder: PathBuf,
+    },
+}
+
+impl Source {
+    /// Puts the weights into a model and notes what became of them.
+    pub(super) fn load<B: Backend, M: Pretrained<B>>(
+        &self,
+        model: &mut M,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        let (path, tensors) = match self {
+            Self::Nowhere => return Ok(()),
+            Self::File(path) => (path, pretrained::read(path)?),
+            Self::Run { checkpoint, .. } => (checkpoint, read_weights(checkpoint)?),
+        };
+        let report = pretrained::load(model, tensors)?;
+        progress.note(&format!("weights of {}:", path.display()));
+        report.lines().iter().for_each(|line| progress.note(&format!("  {line}")));
+        Ok(())
+    }
 }
 
 fn run(folder: &Path, name: &str) -> Result<Source, TaskError> {
@@ -165,7 +189,7 @@ fn run(folder: &Path, name: &str) -> Result<Source, TaskError> {
         return Err(message.into());
     }
     let checkpoint = checkpoint::find(folder, "best").or_else(|_| checkpoint::find(folder, "last"))?;
-    Ok(Source::Checkpoint(checkpoint))
+    Ok(Source::Run { checkpoint, folder: folder.to_path_buf() })
 }
 
 /// No weight decay on biases, normalisations and embeddings, as GPT and BERT are trained: on nothing but the weights of projections.
@@ -181,4 +205,4 @@ pub(super) fn undecayed(parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
 }
 
 /// What the names of embeddings have in them.
-const EMBEDDINGS: [&str; 5] = ["wte.", "wpe.", "embedding", "positions", "embed_action"];
+const EMBEDDINGS: [&str; 7] = ["wte.", "wpe.", "embedding", "positions", "embed_action", "pos_embed", "cls_token"];

@@ -32,7 +32,8 @@ use crate::{
 #[cfg_attr(feature = "training", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct VitConfig {
-    /// Height and width of images, a multiple of `patch_size`. Default: 224.
+    /// Height and width of images, a multiple of `patch_size`. In a config file it follows from the data. Default: 224.
+    #[serde(skip)]
     pub image_size: usize,
     /// Height and width of a patch. Default: 16.
     pub patch_size: usize,

@@ -17,12 +17,12 @@ use training_loop::{
     preparation::{Activity, Preparation},
 };
 
-use super::image_classification::ARTEFACT_FILE;
 use crate::{
     network::{Architecture, Network, NetworkConfig},
     pretrained,
     published::{self, Published},
 };
+use image_tasks::ARTEFACT_FILE;
 
 /// What stands for no pretrained weights.
 const NONE: &str = "none";
@@ -134,7 +134,7 @@ impl ImageModelConfig {
 
 /// Where the weights of a network come from.
 #[derive(Debug)]
-pub(super) enum Pretrained {
+pub enum Pretrained {
     /// They are drawn at random.
     None,
     /// Published ones.

@@ -29,7 +29,7 @@ pub enum Batch {
 }
 
 /// The batches of each part.
-pub(super) struct Parts {
+pub(crate) struct Parts {
     pub train: ImageBatches,
     pub validation: Option<ImageBatches>,
     test: Option<ImageBatches>,

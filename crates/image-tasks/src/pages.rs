@@ -6,11 +6,10 @@ use data::image::{Image, ImageBatches, ImageData, png};
 use report::{Body, Picture, PictureBytes, PictureSource, Section};
 use training_loop::error::TaskError;
 
-use super::{heat, on_pixels};
-use crate::{grad_cam::grad_cam, network::Network};
+use crate::{ImageNetwork, heat, on_pixels};
 
 /// The first training pictures of the first epoch, as the network sees them.
-pub(super) fn training_pictures(
+pub(crate) fn training_pictures(
     images: &ImageData,
     batches: &ImageBatches,
     count: usize,
@@ -34,7 +33,7 @@ pub(super) fn training_pictures(
 }
 
 /// The pictures whose class the model thought least likely.
-pub(super) fn worst_mistakes(images: &ImageData, worst: &[&Prediction]) -> Result<Section, TaskError> {
+pub(crate) fn worst_mistakes(images: &ImageData, worst: &[&Prediction]) -> Result<Section, TaskError> {
     let picture = |prediction: &&Prediction| -> Result<Picture, TaskError> {
         let class = |class: usize| &images.classes[class];
         let label = format!(
@@ -52,10 +51,11 @@ pub(super) fn worst_mistakes(images: &ImageData, worst: &[&Prediction]) -> Resul
 }
 
 /// Pictures beside maps of what their prediction rests on.
-pub(super) fn grad_cams<B: Backend>(
-    network: &Network<B>,
+pub(crate) fn explanations<B: Backend>(
+    network: &impl ImageNetwork<B>,
     images: &ImageData,
     predictions: &[&Prediction],
+    explanation: &str,
     device: &B::Device,
 ) -> Result<Option<Section>, TaskError> {
     if predictions.is_empty() {
@@ -63,7 +63,7 @@ pub(super) fn grad_cams<B: Backend>(
     }
     let prepared: Vec<Image> = predictions.iter().map(|p| images.prepared(p.index)).collect::<Result<_, _>>()?;
     let classes: Vec<usize> = predictions.iter().map(|prediction| prediction.class).collect();
-    let maps = grad_cam(network, on_pixels(images.artefact(), &prepared, device), &classes);
+    let maps = network.explain(on_pixels(images.artefact(), &prepared, device), &classes);
     let heated = heat::overlays(&prepared, maps);
     let mut shown = Vec::new();
     for ((prediction, image), heated) in predictions.iter().zip(&prepared).zip(&heated) {
@@ -75,8 +75,7 @@ pub(super) fn grad_cams<B: Backend>(
         shown.push(labelled(image, images.name(prediction.index).to_string()));
         shown.push(labelled(heated, format!("{} ({:.2}){truth}", class(prediction.class), prediction.certainty)));
     }
-    let caption = "Each picture beside the places that speak for its predicted class, red the most (Grad-CAM).";
-    Ok(Some(Section::new("What predictions rest on", Body::Image { images: shown }).with_caption(caption)))
+    Ok(Some(Section::new("What predictions rest on", Body::Image { images: shown }).with_caption(explanation)))
 }
 
 fn labelled(image: &Image, label: String) -> Picture {

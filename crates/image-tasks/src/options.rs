@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::config::{Problems, Validate};
 
-use super::fine_tuning::FineTuning;
+use crate::fine_tuning::FineTuning;
 
 /// `[task]`: the loss, what of the network trains, and what the report shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,7 +54,7 @@ impl Validate for ImageOptions {
 
 impl ImageOptions {
     /// What these have in common with classification of other things.
-    pub(super) fn classification(&self) -> ClassificationOptions {
+    pub(crate) fn classification(&self) -> ClassificationOptions {
         ClassificationOptions {
             label_smoothing: self.label_smoothing,
             class_weights: self.class_weights.clone(),

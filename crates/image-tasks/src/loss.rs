@@ -10,11 +10,11 @@ use data::image::{ImageBatch, ImageData, Labels};
 use layers::loss::binary_cross_entropy;
 use training_loop::{error::TaskError, task::StepOutput};
 
-use super::ImageOptions;
+use crate::ImageOptions;
 
 /// What is minimised.
 #[derive(Debug, Clone)]
-pub(super) enum Loss {
+pub(crate) enum Loss {
     /// Each picture is of one class.
     OneLabel(ClassificationLoss),
     /// Each picture has any number of labels.

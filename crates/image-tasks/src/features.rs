@@ -6,11 +6,10 @@ use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use data::image::ImageBatches;
 use training_loop::error::TaskError;
 
-use super::on_device;
-use crate::network::Network;
+use crate::{ImageNetwork, on_device};
 
 /// The features of every picture of one part, in one or several views.
-pub(super) struct Features<B: Backend> {
+pub(crate) struct Features<B: Backend> {
     /// `[views · pictures, features]`
     rows: Tensor<B, 2>,
     /// By view, and by the number of a picture in its source: its row.
@@ -21,7 +20,7 @@ impl<B: Backend> Features<B> {
     /// Computes them with `network`, whose trunk must not change any more: one view an epoch of `batches`. `done` is told how many
     /// pictures are through.
     pub fn compute(
-        network: &Network<B>,
+        network: &impl ImageNetwork<B>,
         batches: &ImageBatches,
         views: usize,
         device: &B::Device,
@@ -35,7 +34,7 @@ impl<B: Backend> Features<B> {
                 let mut batch = batches.batch(view as u64, index)?;
                 places.extend(batch.indices.iter().copied().zip(count as i64..));
                 count += batch.batch_size;
-                rows.push(network.pooled(network.forward_features(on_device(&mut batch, device))));
+                rows.push(network.features(on_device(&mut batch, device)));
                 done(count);
             }
         }

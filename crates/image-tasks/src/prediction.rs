@@ -11,13 +11,13 @@ use classification::{LABEL_THRESHOLD, label_probabilities, probabilities};
 use data::image::{Image, ImageArtefact, png};
 use training_loop::{error::TaskError, job::Generated};
 
-use super::heat;
+use crate::heat;
 
 /// Classes that are named of a picture.
 const NAMED_CLASSES: usize = 3;
 
 /// What the network says of one picture.
-pub(super) struct Said {
+pub(crate) struct Said {
     /// Places of the classes, from the likeliest on.
     order: Vec<usize>,
     /// Of each class.
@@ -70,7 +70,7 @@ impl Said {
 }
 
 /// What predictions rest on, as pictures in a folder.
-pub(super) struct Explanations {
+pub(crate) struct Explanations {
     folder: PathBuf,
     written: BTreeSet<PathBuf>,
 }

@@ -11,7 +11,7 @@ const COLOURS: [[f32; 3]; 5] =
     [[48.0, 18.0, 120.0], [40.0, 120.0, 240.0], [60.0, 220.0, 160.0], [250.0, 210.0, 50.0], [220.0, 30.0, 20.0]];
 
 /// Each picture under its map of heat, `[pictures, height, width]`.
-pub(super) fn overlays<B: Backend>(images: &[Image], maps: Tensor<B, 3>) -> Vec<Image> {
+pub(crate) fn overlays<B: Backend>(images: &[Image], maps: Tensor<B, 3>) -> Vec<Image> {
     let [_, height, width] = maps.dims();
     let values: Vec<f32> = maps.into_data().iter::<f32>().collect();
     let size = [height, width];

@@ -1,0 +1,142 @@
+//! The job `vit-classification`: which class a picture belongs to, or which labels it has.
+
+use std::{fs, path::Path};
+
+use burn::tensor::{
+    Tensor,
+    backend::{AutodiffBackend, Backend},
+};
+use data::image::{ImageArtefact, Statistics};
+use image_tasks::{
+    ARTEFACT_FILE, ImageClassificationJob, ImageClassificationTask, ImageFamily, ImageNetwork, ImageSizes, Stage,
+};
+pub use image_tasks::{ImageBlock, ImageOptions};
+use training_loop::{error::TaskError, optimizer::ParameterGroup, parameters::ParameterInfo, preparation::Preparation};
+
+use super::start::{Architecture, Source, Start, undecayed};
+use crate::{
+    HuggingFaceError,
+    vit::{Vit, VitConfig},
+};
+
+/// `[model]` of the job `vit-classification`.
+pub type VitModelConfig = Start<VitConfig>;
+
+/// `job = "vit-classification"`.
+pub type VitClassificationJob = ImageClassificationJob<VitModelConfig>;
+
+/// Classification of pictures.
+pub type VitClassificationTask<B> = ImageClassificationTask<B, VitModelConfig>;
+
+impl Architecture for VitConfig {
+    fn validate(&self) -> Vec<(&'static str, String)> {
+        // How large pictures are is not known yet.
+        VitConfig { image_size: self.patch_size, ..self.clone() }
+            .validate()
+            .into_iter()
+            .filter(|(key, _)| *key != "image_size")
+            .collect()
+    }
+
+    fn of_config_file(_: &str) -> Result<Option<Self>, HuggingFaceError> {
+        Ok(None)
+    }
+
+    fn shape(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl ImageFamily for VitModelConfig {
+    const NAME: &'static str = "vit-classification";
+    const SUMMARY: &'static str =
+        "a transformer over patches of pictures (ViT, DeiT) that tells their class or their labels";
+    const EXPLANATION: &'static str = "Each picture beside the patches that its class token looks at through all layers, red the most (attention rollout).";
+
+    type Weights = Source;
+    type Model<B: Backend> = Vit<B>;
+    type Trained<B: AutodiffBackend> = Vit<B>;
+
+    fn weights(&self, runs: &Path) -> Result<Source, TaskError> {
+        self.source(runs)
+    }
+
+    fn no_weights() -> Source {
+        Source::Nowhere
+    }
+
+    fn statistics(weights: &Source) -> Result<Option<Statistics>, TaskError> {
+        let Source::Run { folder, .. } = weights else { return Ok(None) };
+        // A run of another job has no such file, and its weights will not fit either: that is said then.
+        let Ok(json) = fs::read_to_string(folder.join(ARTEFACT_FILE)) else { return Ok(None) };
+        Ok(Some(ImageArtefact::from_json(&json)?.statistics))
+    }
+
+    fn init<B: Backend>(&self, sizes: ImageSizes, device: &B::Device) -> Result<Vit<B>, TaskError> {
+        let config = VitConfig { image_size: sizes.image_size, ..self.architecture.clone() };
+        if !sizes.image_size.is_multiple_of(config.patch_size) {
+            let message = format!(
+                "`data.image_size` is {}, which is no multiple of `model.patch_size` ({}): change one of the two",
+                sizes.image_size, config.patch_size
+            );
+            return Err(message.into());
+        }
+        self.with_lora(config.init(sizes.channels, sizes.classes, device), device)
+    }
+
+    fn load<B: Backend>(
+        &self,
+        weights: &Source,
+        network: &mut Vit<B>,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        weights.load(network, progress)
+    }
+
+    fn drops(&self) -> bool {
+        self.architecture.dropout > 0.0 || self.architecture.drop_path > 0.0
+    }
+
+    fn parameter_groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
+        undecayed(parameters)
+    }
+}
+
+impl<B: Backend> ImageNetwork<B> for Vit<B> {
+    fn logits(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
+        self.forward(images)
+    }
+
+    fn features(&self, images: Tensor<B, 4>) -> Tensor<B, 2> {
+        self.pooled(self.forward_features(images))
+    }
+
+    fn classify(&self, features: Tensor<B, 2>) -> Tensor<B, 2> {
+        Vit::classify(self, features)
+    }
+
+    fn num_features(&self) -> usize {
+        Vit::num_features(self)
+    }
+
+    /// `embeddings`, `block1` and so on, and `head`; the last normalisation belongs to the last block.
+    fn stages(&self) -> Vec<Stage> {
+        let stage = |name: String, patterns: Vec<String>| Stage { name, patterns };
+        let token = self.cls_token.as_ref().map(|_| "cls_token".to_string());
+        let embeddings = ["pos_embed", "patch_embed.*"].map(str::to_string).into_iter().chain(token).collect();
+        let mut stages = vec![stage("embeddings".into(), embeddings)];
+        for block in 0..self.blocks.len() {
+            let norm = (block + 1 == self.blocks.len()).then(|| "norm.*".to_string());
+            let patterns = std::iter::once(format!("blocks.{block}.*")).chain(norm).collect();
+            stages.push(stage(format!("block{}", block + 1), patterns));
+        }
+        stages.push(stage("head".into(), vec!["head.*".into()]));
+        stages
+    }
+
+    fn explain(&self, images: Tensor<B, 4>, _classes: &[usize]) -> Tensor<B, 3> {
+        let maps = self.attention_rollout(images);
+        let largest = maps.clone().max_dim(2).max_dim(1);
+        maps / largest.clamp_min(f64::from(f32::MIN_POSITIVE))
+    }
+}
