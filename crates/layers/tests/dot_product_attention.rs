@@ -335,3 +335,102 @@ fn packed_kernel_matches_portable_on_both() {
     packed_kernel_matches_portable::<Autodiff<NdArray>>();
     packed_kernel_matches_portable::<Autodiff<Flex>>();
 }
+
+/// The weighted sum of the outputs of packed attention with dropout, and its gradient; the same seed drops the same weights.
+fn dropped<B: AutodiffBackend>(qkv: &[f32], shape: [usize; 3], seed: u64) -> (f64, Vec<f32>) {
+    let device = Default::default();
+    let options = DotProductAttention::new(2).with_causal(true).with_dropout(0.3);
+    let bias = AttentionBias { lengths: Some(vec![30, 41]), ..AttentionBias::default() };
+    B::seed(&device, seed);
+    let qkv = tensor::<B, 3>(qkv, shape).require_grad();
+    let output = self_attention(qkv.clone(), &bias, &options);
+    let factors = some::<B, 3>(9, output.dims());
+    let sum = (output * factors).sum();
+    let gradients = sum.backward();
+    let value = sum.inner().into_data().iter::<f64>().sum();
+    (value, values(qkv.grad(&gradients).expect("a gradient")))
+}
+
+fn gradient_matches_differences<B: AutodiffBackend>() {
+    let shape = [2, 41, 3 * 2 * 8];
+    let qkv = numbers(shape.iter().product(), 4, 1.0);
+    let (_, gradient) = dropped::<B>(&qkv, shape, 7);
+    for seed in [21, 22, 23] {
+        let direction = numbers(qkv.len(), seed, 1.0);
+        let moved = |step: f32| -> f64 {
+            let moved: Vec<f32> = qkv.iter().zip(&direction).map(|(value, along)| value + step * along).collect();
+            dropped::<B>(&moved, shape, 7).0
+        };
+        let step = 4e-3;
+        let expected = (moved(step) - moved(-step)) / (2.0 * f64::from(step));
+        let found: f64 = gradient.iter().zip(&direction).map(|(a, b)| f64::from(a * b)).sum();
+        assert!((found - expected).abs() < 5e-3 * (1.0 + expected.abs()), "{found} is not {expected}");
+    }
+}
+
+/// Also through dropout, whose weights the backward pass draws again.
+#[test]
+fn gradient_matches_finite_differences_on_both() {
+    let _alone = alone();
+    gradient_matches_differences::<Autodiff<Flex>>();
+    gradient_matches_differences::<Autodiff<NdArray>>();
+}
+
+#[test]
+fn dropout_keeps_the_mean_and_follows_the_seed() {
+    let _alone = alone();
+    type B = Autodiff<Flex>;
+    let device = Default::default();
+    let (queries, keys, share) = (64, 100, 0.4);
+    // All weights are 1 / keys, all values 1.
+    let [query, key] = [queries, keys].map(|rows| Tensor::<B, 3>::zeros([1, rows, 16], &device));
+    let value = Tensor::<B, 3>::ones([1, keys, 16], &device);
+    let options = DotProductAttention::new(2).with_dropout(share);
+    let drawn = |seed| {
+        B::seed(&device, seed);
+        values(attention(query.clone(), key.clone(), value.clone(), &AttentionBias::default(), &options).inner())
+    };
+    let outputs = drawn(3);
+    assert_eq!(outputs, drawn(3));
+    assert_ne!(outputs, drawn(4));
+    // One number for each query and head: its features share their weights.
+    let means: Vec<f64> = outputs.chunks(8).map(|head| f64::from(head[0])).collect();
+    let mean = means.iter().sum::<f64>() / means.len() as f64;
+    let deviation = (share / (1.0 - share) / (keys * means.len()) as f64).sqrt();
+    assert!((mean - 1.0).abs() < 5.0 * deviation, "{mean}");
+    let plain = attention(query.inner(), key.inner(), value.inner(), &AttentionBias::default(), &options);
+    assert!(values(plain).iter().all(|value| (value - 1.0).abs() < 1e-5), "nothing is dropped without gradients");
+}
+
+/// Bit for bit, so that a text is continued from a cache as it would be without.
+#[test]
+fn what_is_hidden_has_no_influence() {
+    let shape = [2, 70, 3 * 4 * 16];
+    let qkv = numbers(shape.iter().product(), 5, 1.0);
+    let attended = |qkv: &[f32], bias: &AttentionBias<Flex>, causal: bool| -> Vec<f32> {
+        values(self_attention(tensor::<Flex, 3>(qkv, shape), bias, &DotProductAttention::new(4).with_causal(causal)))
+    };
+    let row = shape[2];
+    let changed = |from: usize| -> Vec<f32> {
+        let is_later = |at: usize| at / row % shape[1] >= from;
+        qkv.iter().enumerate().map(|(at, value)| if is_later(at) { -2.0 * value } else { *value }).collect()
+    };
+    let width = row / 3;
+    let before = |output: &[f32], rows: usize| -> Vec<f32> {
+        output.chunks(shape[1] * width).flat_map(|entry| entry[..rows * width].to_vec()).collect()
+    };
+    for from in [1, 33, 69] {
+        let nothing = AttentionBias::default();
+        let (one, other) = (attended(&qkv, &nothing, true), attended(&changed(from), &nothing, true));
+        assert_eq!(before(&one, from), before(&other, from), "what comes later than {from}");
+        let padded = AttentionBias { lengths: Some(vec![from; 2]), ..AttentionBias::default() };
+        let (one, other) = (attended(&qkv, &padded, false), attended(&changed(from), &padded, false));
+        assert_eq!(before(&one, from), before(&other, from), "padding from {from} on");
+    }
+}
+
+/// burn's seed is one for the whole process.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -50,7 +50,7 @@ fn lora_fine_tunes_a_run_with_few_parameters() {
     assert!(log.contains("weights of") && log.contains("runs/base/checkpoints"), "{log}");
     // The optimiser keeps a state for the additions alone, not for what they are added to.
     let kept = |run: &str, file: &str| fs::metadata(desk.path().join("runs").join(run).join(file)).unwrap().len();
-    let optimizer = "checkpoints/step-20/optimizer.safetensors";
+    let optimizer = "checkpoints/step-20/optimizer-main.safetensors";
     assert!(kept("tuned", optimizer) < kept("tuned", "checkpoints/step-20/model.safetensors") / 2);
     let loss = |run: &str| score(&train(desk.path(), &["eval", "--run", run, "--backend", "ndarray"]), "loss");
     assert!(loss("tuned") < loss("base"));

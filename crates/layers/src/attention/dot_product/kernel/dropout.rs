@@ -47,7 +47,7 @@ fn draw(key: u32, low: u32, high: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cpu::lanes::{WithLanes, dispatch, dispatch_portable};
+    use crate::cpu::lanes::{Lanes, WithLanes, dispatch, dispatch_portable};
 
     struct Row(Dropout, usize, usize, usize);
 
