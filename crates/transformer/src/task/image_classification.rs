@@ -51,7 +51,7 @@ impl ImageFamily for VitModelConfig {
     const NAME: &'static str = "vit-classification";
     const SUMMARY: &'static str =
         "a transformer over patches of pictures (ViT, DeiT) that tells their class or their labels";
-    const EXPLANATION: &'static str = "Each picture beside the patches that its class token looks at through all layers, red the most (attention rollout).";
+    const EXPLANATION: &'static str = "Each picture beside the patches that what is said of it looks at through all layers, red the most (attention rollout).";
 
     type Weights = Source;
     type Model<B: Backend> = Vit<B>;
@@ -94,7 +94,8 @@ impl ImageFamily for VitModelConfig {
     }
 
     fn drops(&self) -> bool {
-        self.architecture.dropout > 0.0 || self.architecture.drop_path > 0.0
+        let of_lora = self.lora.as_ref().map_or(0.0, |lora| lora.dropout);
+        [self.architecture.dropout, self.architecture.drop_path, of_lora].iter().any(|share| *share > 0.0)
     }
 
     fn parameter_groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
@@ -136,6 +137,9 @@ impl<B: Backend> ImageNetwork<B> for Vit<B> {
 
     fn explain(&self, images: Tensor<B, 4>, _classes: &[usize]) -> Tensor<B, 3> {
         let maps = self.attention_rollout(images);
+        // Attention is shared out among all patches, none of which gets nothing.
+        let least = maps.clone().min_dim(2).min_dim(1);
+        let maps = maps - least;
         let largest = maps.clone().max_dim(2).max_dim(1);
         maps / largest.clamp_min(f64::from(f32::MIN_POSITIVE))
     }
