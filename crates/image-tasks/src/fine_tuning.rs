@@ -20,9 +20,9 @@ const HEAD: &str = "head";
 
 /// `[task.fine_tuning]`: which stages of the network train. By default all of them do, from the first step.
 ///
-/// Each family has its own. The stages of a ResNet are `stem`, `layer1` to `layer4` (`layer3` for those of CIFAR) and `head`; those of a VGG `block1` to
-/// `block5`, `classifier` and `head`; those of a ViT `embeddings`, `block1` and so on, and `head`; `trunk` stands for all but the head. What a stage is may be refined with
-/// `[[parameter_groups]]`, whose patterns come after these and win.
+/// Each family has its own. The stages of a ResNet are `stem`, `layer1` to `layer4` (`layer3` for those of CIFAR) and `head`; those
+/// of a VGG `block1` to `block5`, `classifier` and `head`; those of a ViT `embeddings`, `block1` and so on, and `head`. `trunk`
+/// stands for all but the head. What a stage is may be refined with `[[parameter_groups]]`, whose patterns come after these and win.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FineTuning {

@@ -21,8 +21,9 @@ pub struct ImageOptions {
     pub test_views: TestViews,
     /// Pictures in the report that the model is most wrong about; none where pictures have several labels.
     pub worst_mistakes: usize,
-    /// Pictures in the report with a map of what the prediction rests on (Grad-CAM, arXiv:1610.02391): half of them the worst
-    /// mistakes, the others those that are right and surest. None where pictures have several labels.
+    /// Pictures in the report with a map of what the prediction rests on (Grad-CAM, arXiv:1610.02391; of a ViT attention rollout,
+    /// arXiv:2005.00928): half of them the worst mistakes, the others those that are right and surest. None where pictures have
+    /// several labels.
     pub grad_cam: usize,
     /// Training pictures in the report as the network sees them.
     pub shown_samples: usize,
