@@ -16,7 +16,7 @@ mod parts;
 mod prediction;
 
 pub use image_classification::{ARTEFACT_FILE, ImageBlock, ImageClassificationJob, ImageClassificationTask};
-pub use network::{ImageFamily, ImageNetwork, ImageSizes, Stage};
+pub use network::{ImageFamily, ImageNetwork, ImageSizes, Stage, statistics_of};
 pub use options::ImageOptions;
 pub use parts::{Batch, Part};
 

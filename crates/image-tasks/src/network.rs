@@ -1,6 +1,6 @@
 //! What the job asks of a family of networks.
 
-use std::{fmt::Debug, path::Path};
+use std::{fmt::Debug, fs, path::Path};
 
 use burn::{
     module::{AutodiffModule, Module},
@@ -9,10 +9,13 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
-use data::image::Statistics;
+use data::image::{ImageArtefact, Statistics};
 use training_loop::{
     error::TaskError, job::Block, optimizer::ParameterGroup, parameters::ParameterInfo, preparation::Preparation,
+    pretrained::PretrainedRun,
 };
+
+use crate::ARTEFACT_FILE;
 
 /// A part of a network that is frozen, or trained at a rate of its own, as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,16 @@ pub trait ImageNetwork<B: Backend>: Module<B> {
     /// - classes: `batch` numbers of classes
     /// - maps: `[batch, height, width]`, of any size
     fn explain(&self, images: Tensor<B, 4>, classes: &[usize]) -> Tensor<B, 3>;
+}
+
+/// The mean and standard deviation of the pictures that a run was trained on; none where it was on something else.
+///
+/// # Errors
+/// When what says so is damaged.
+pub fn statistics_of(run: &PretrainedRun) -> Result<Option<Statistics>, TaskError> {
+    // A run of another job has no such file, and its weights will not fit either: that is said then.
+    let Ok(json) = fs::read_to_string(run.folder.join(ARTEFACT_FILE)) else { return Ok(None) };
+    Ok(Some(ImageArtefact::from_json(&json)?.statistics))
 }
 
 /// The `[model]` of the job for a family: its name, and how its network and the weights that it starts from are made.

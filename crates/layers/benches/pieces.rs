@@ -5,17 +5,19 @@
 //! Every figure is that of the tenth percentile of a few hundred runs, which a busy machine disturbs less than the
 //! median. Words behind the command choose rows.
 
+mod rows;
+
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Distribution, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use layers::attention::{additive, additive_scores};
 use layers::cpu::product::{Matrix, product};
 use layers::embedding::embedding;
 use layers::loss::{self, CrossEntropy, cross_entropy};
 use layers::projection::{linear, linear_transposed, portable};
 use layers::update::{self, AdamHyper, RmsPropHyper, RmsPropState, SgdHyper};
+use rows::{Rows, random};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 /// The language model that the speed is promised for.
 const BATCH: usize = 32;
@@ -25,30 +27,7 @@ const HIDDEN: usize = 256;
 const VOCABULARY: usize = 96;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    println!("{:52}{:>10}{:>10}", "microseconds", "flex", "ndarray");
-    let flex = all::<Autodiff<Flex>>(&words);
-    let ndarray = all::<Autodiff<NdArray>>(&words);
-    for ((name, flex), (_, ndarray)) in flex.iter().zip(&ndarray) {
-        println!("{name:52}{flex:>10.0}{ndarray:>10.0}");
-    }
-}
-
-fn tenth(mut run: impl FnMut()) -> f64 {
-    run();
-    let started = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < 15 || (started.elapsed() < Duration::from_millis(600) && times.len() < 400) {
-        let start = Instant::now();
-        run();
-        times.push(start.elapsed());
-    }
-    times.sort();
-    times[times.len() / 10].as_secs_f64() * 1e6
-}
-
-fn random<B: Backend, const D: usize>(shape: [usize; D]) -> Tensor<B, D> {
-    Tensor::random(shape, Distribution::Normal(0.0, 1.0), &Default::default())
+    rows::print(all::<Autodiff<Flex>>, all::<Autodiff<NdArray>>);
 }
 
 fn indices<B: Backend, const D: usize>(shape: [usize; D], below: usize) -> Tensor<B, D, Int> {
@@ -57,31 +36,15 @@ fn indices<B: Backend, const D: usize>(shape: [usize; D], below: usize) -> Tenso
     Tensor::from_data(TensorData::new(values, shape), &Default::default())
 }
 
-struct Rows<'a> {
-    words: &'a [String],
-    done: Vec<(String, f64)>,
-}
-
-impl Rows<'_> {
-    fn time(&mut self, name: impl Into<String>, run: impl FnMut()) {
-        let name = name.into();
-        if self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str())) {
-            self.done.push((name, tenth(run)));
-        }
-    }
-}
-
-fn all<B: AutodiffBackend>(words: &[String]) -> Vec<(String, f64)> {
-    let mut rows = Rows { words, done: Vec::new() };
-    losses::<B>(&mut rows, VOCABULARY);
-    losses::<B>(&mut rows, 10_000);
-    projections::<B>(&mut rows);
-    attention::<B>(&mut rows, [128, 1, 16, 256]);
-    attention::<B>(&mut rows, [64, 20, 20, 256]);
-    embeddings::<B>(&mut rows, VOCABULARY, EMBEDDING);
-    embeddings::<B>(&mut rows, 10_000, 256);
-    updates::<B::InnerBackend>(&mut rows);
-    rows.done
+fn all<B: AutodiffBackend>(rows: &mut Rows<'_>) {
+    losses::<B>(rows, VOCABULARY);
+    losses::<B>(rows, 10_000);
+    projections::<B>(rows);
+    attention::<B>(rows, [128, 1, 16, 256]);
+    attention::<B>(rows, [64, 20, 20, 256]);
+    embeddings::<B>(rows, VOCABULARY, EMBEDDING);
+    embeddings::<B>(rows, 10_000, 256);
+    updates::<B::InnerBackend>(rows);
 }
 
 fn losses<B: AutodiffBackend>(rows: &mut Rows<'_>, classes: usize) {

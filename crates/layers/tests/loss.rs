@@ -295,3 +295,20 @@ fn a_target_outside_the_classes_is_named() {
     let logits = tensor::<Flex>(&numbers(6, 1), [2, 3]);
     loss::cross_entropy(logits, indices(&[0, 5]), &CrossEntropy::default());
 }
+
+/// Two batches of probabilities that are powers of two, with a row that counts nowhere.
+#[test]
+fn a_tally_has_the_means_over_all_rows_that_count() {
+    let two = std::f32::consts::LN_2;
+    let options = CrossEntropy::ignoring(-100);
+    let mut tally = loss::Tally::<Flex>::new(&Default::default());
+    // 1/2, 1/4, 1/4 in each row.
+    let row = [two, 0.0, 0.0];
+    tally.add(tensor(&[row, row].concat(), [2, 3]), indices(&[0, -100]), &options, 1);
+    tally.add(tensor(&[row, row].concat(), [2, 3]), indices(&[1, 2]), &options, 2);
+    assert_eq!(tally.count(), 3);
+    let [loss, accuracy] = tally.means();
+    let expected = 5.0 / 3.0 * f64::from(two);
+    assert!((loss - expected).abs() < 1e-6, "{loss} is not {expected}");
+    assert!((accuracy - 1.0 / 3.0).abs() < 1e-12, "{accuracy}");
+}

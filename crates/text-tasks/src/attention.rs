@@ -54,6 +54,6 @@ pub(crate) fn add_page<B: Backend>(
 }
 
 /// A token as text; spaces are tokens of their own, or parts of them, and would not be seen.
-fn label(tokenizer: &Tokenizer, token: u32) -> String {
+pub(crate) fn label(tokenizer: &Tokenizer, token: u32) -> String {
     tokenizer.decode(&[token]).replace(' ', "␣").replace('\n', "⏎")
 }

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod optimizer;
 pub mod parameters;
 pub mod preparation;
+pub mod pretrained;
 pub mod run_folder;
 pub mod stream;
 pub mod task;

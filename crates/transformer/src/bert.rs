@@ -264,12 +264,8 @@ impl BertConfig {
     }
 
     fn block(&self) -> BlockConfig {
-        let hidden = match self.feed_forward_size {
-            0 => self.activation.default_hidden(self.hidden_size),
-            size => size,
-        };
         BlockConfig {
-            feed_forward_size: hidden,
+            feed_forward_size: self.activation.hidden(self.feed_forward_size, self.hidden_size),
             activation: self.activation,
             norm_epsilon: self.norm_epsilon,
             norm_first: false,

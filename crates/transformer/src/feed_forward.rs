@@ -59,6 +59,11 @@ pub struct FeedForward<B: Backend> {
 }
 
 impl Activation {
+    /// Features in the middle: `asked`, or where that is 0 the [default](Self::default_hidden).
+    pub fn hidden(self, asked: usize, width: usize) -> usize {
+        if asked == 0 { self.default_hidden(width) } else { asked }
+    }
+
     /// Features in the middle where a config names none: four times the width, or with SwiGLU, whose first projection is double,
     /// 8/3 of the width, rounded up to a multiple of 64. Both make about the same number of parameters.
     pub fn default_hidden(self, width: usize) -> usize {

@@ -224,13 +224,9 @@ impl GptConfig {
     }
 
     fn block(&self) -> BlockConfig {
-        let hidden = match self.feed_forward_size {
-            0 => self.activation.default_hidden(self.embedding_size),
-            size => size,
-        };
         BlockConfig {
             kv_heads: if self.num_kv_heads == 0 { self.num_heads } else { self.num_kv_heads },
-            feed_forward_size: hidden,
+            feed_forward_size: self.activation.hidden(self.feed_forward_size, self.embedding_size),
             activation: self.activation,
             norm: self.norm,
             norm_epsilon: self.norm_epsilon,

@@ -5,9 +5,11 @@ mod focal;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
 pub mod portable;
+mod tally;
 
 pub use binary::binary_cross_entropy;
 pub use focal::focal;
+pub use tally::Tally;
 
 use burn::tensor::{Int, Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,13 @@ pub struct CrossEntropy {
     pub label_smoothing: f32,
     /// One factor a class; a row then counts as much as the factor of its target. Default: all 1.
     pub class_weights: Option<Vec<f32>>,
+}
+
+impl CrossEntropy {
+    /// Rows with this target are passed over.
+    pub fn ignoring(target: i32) -> Self {
+        Self { ignore_index: Some(i64::from(target)), ..Self::default() }
+    }
 }
 
 /// Cross entropy between `logits` and class indices: the mean over the rows that count, weighted by

@@ -46,7 +46,7 @@ impl<B: Backend> Batcher<B, TextBatch, LanguageModelBatch<B>> for LanguageModelB
 /// Logits, and the mean loss over the targets that count.
 pub fn predict_tokens<B: Backend>(model: &impl LanguageModel<B>, batch: LanguageModelBatch<B>) -> SequenceOutput<B> {
     let (logits, _) = model.forward_window(batch.inputs, None);
-    let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
+    let options = CrossEntropy::ignoring(IGNORE_TARGET);
     let targets = batch.targets.clone().flatten(0, 1);
     let loss = cross_entropy(logits.clone().flatten(0, 1), targets, &options);
     SequenceOutput::new(loss, logits, None, batch.targets)

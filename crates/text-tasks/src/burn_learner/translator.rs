@@ -25,7 +25,7 @@ pub struct TranslationBatch<B: Backend> {
 /// Logits, and the mean loss over the targets that count.
 pub fn translate<B: Backend>(model: &impl EncoderDecoder<B>, batch: TranslationBatch<B>) -> SequenceOutput<B> {
     let logits = model.decode(batch.inputs, model.encode(batch.sources, &batch.lengths));
-    let options = CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() };
+    let options = CrossEntropy::ignoring(IGNORE_TARGET);
     let loss = cross_entropy(logits.clone().flatten(0, 1), batch.targets.clone().flatten(0, 1), &options);
     SequenceOutput::new(loss, logits, None, batch.targets)
 }

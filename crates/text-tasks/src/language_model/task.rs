@@ -15,7 +15,7 @@ use data::{
     },
 };
 use layers::{
-    loss::{CrossEntropy, cross_entropy, nll_per_row},
+    loss::{CrossEntropy, Tally, cross_entropy},
     sampling::SamplingOptions,
 };
 use training_loop::{
@@ -111,15 +111,12 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
         batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
         device: &B::Device,
     ) -> Result<Scores, TaskError> {
-        // Summed on the device and read once, after the last batch.
-        let mut loss_sum = Tensor::<B::InnerBackend, 1>::zeros([1], device);
-        let mut correct_sum = Tensor::<B::InnerBackend, 1, Int>::zeros([1], device);
+        let mut tally = Tally::new(device);
         let mut carried = None;
-        let mut count = 0;
         let mut first: Vec<i32> = Vec::new();
         for batch in batches {
             let batch = batch?;
-            count += batch.num_targets();
+            let count = batch.num_targets();
             let state = carried.take().filter(|_| !batch.reset_state);
             if first.is_empty() {
                 first = batch.inputs[..batch.seq_len.min(attention::SHOWN)].to_vec();
@@ -129,26 +126,21 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
             if self.options.carry_state {
                 carried = Some(state);
             }
-            let logits = flatten(logits); // [batch · time, vocabulary]
-            let likeliest = logits.clone().argmax(1).flatten(0, 1);
-            let correct = likeliest.equal(batch.targets.clone()).int().sum();
-            loss_sum = loss_sum + nll_per_row(logits, batch.targets, &batch.loss).sum();
-            correct_sum = correct_sum + correct;
+            tally.add(flatten(logits), batch.targets, &batch.loss, count);
         }
-        if count == 0 {
+        if tally.count() == 0 {
             return Err("the validation data hold no token".into());
         }
         let row = TensorData::new(first.clone(), [1, first.len()]);
         let about = "How much each token at the beginning of the validation text looks at those before it";
         let weights = model.attention(Tensor::from_data(row, device));
         attention::add_page(&mut self.pages, weights, &self.tokenizer, &first, about)?;
-        let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
-        let loss = mean(loss_sum.into_data());
+        let [loss, accuracy] = tally.means();
         let mut scores = Scores::from([
             ("loss".to_string(), loss),
             ("perplexity".to_string(), loss.exp()),
             ("bits_per_character".to_string(), self.facts.bits_per_character(loss)),
-            ("accuracy".to_string(), mean(correct_sum.into_data())),
+            ("accuracy".to_string(), accuracy),
         ]);
         // Beside the perplexity, which a small vocabulary flatters.
         scores.extend(self.facts.unknown_rate.map(|rate| ("unknown_rate".to_string(), rate)));

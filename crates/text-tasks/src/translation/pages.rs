@@ -11,6 +11,8 @@ use training_loop::{
     metrics::{corpus_bleu, corpus_chrf},
 };
 
+use crate::attention;
+
 use super::{EncoderDecoder, TranslationOptions};
 
 /// Sources of up to so many words make a bar; the last bar has all longer ones.
@@ -105,10 +107,7 @@ fn alignment<B: Backend>(
 
 fn labels(tokenizer: &Tokenizer, tokens: &[u32]) -> Vec<String> {
     let end = boundary(tokenizer);
-    // Spaces are tokens of their own, or parts of them, and would not be seen.
-    let label = |token: &u32| {
-        if *token == end { BOUNDARY.to_string() } else { tokenizer.decode(&[*token]).replace(' ', "␣") }
-    };
+    let label = |token: &u32| if *token == end { BOUNDARY.to_string() } else { attention::label(tokenizer, *token) };
     tokens.iter().map(label).collect()
 }
 

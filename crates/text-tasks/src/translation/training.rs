@@ -15,7 +15,7 @@ use data::{
 };
 use layers::{
     beam::BeamOptions,
-    loss::{CrossEntropy, cross_entropy, nll_per_row},
+    loss::{CrossEntropy, Tally, cross_entropy},
 };
 use training_loop::{
     error::TaskError,
@@ -91,7 +91,8 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
             None => model.decode(batch.inputs, state),
             Some(forced) => model.decode_sampled(batch.inputs, forced, state),
         };
-        let options = CrossEntropy { label_smoothing: self.options.label_smoothing as f32, ..ignoring_padding() };
+        let label_smoothing = self.options.label_smoothing as f32;
+        let options = CrossEntropy { label_smoothing, ..CrossEntropy::ignoring(IGNORE_TARGET) };
         let loss = cross_entropy(logits.flatten(0, 1), batch.targets, &options);
         Ok(StepOutput::new(loss, items))
     }
@@ -103,20 +104,15 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
         device: &B::Device,
     ) -> Result<Scores, TaskError> {
         let options = BeamOptions { width: self.beam_width, length_penalty: self.options.length_penalty };
-        // Summed on the device and read once, after the last batch.
-        let mut loss_sum = Tensor::<B::InnerBackend, 1>::zeros([1], device);
-        let mut correct_sum = Tensor::<B::InnerBackend, 1, Int>::zeros([1], device);
-        let mut count = 0;
+        let mut tally = Tally::new(device);
         let mut translations = Vec::new();
         for batch in batches {
             let batch = batch?;
-            count += batch.num_targets();
+            let count = batch.num_targets();
             let pairs = Pairs::<B::InnerBackend>::new(&batch, device);
             let state = model.encode(pairs.sources, &pairs.lengths);
-            let logits = model.decode(pairs.inputs, state.clone()).flatten::<2>(0, 1); // [batch · time, vocabulary]
-            let likeliest = logits.clone().argmax(1).flatten::<1>(0, 1);
-            correct_sum = correct_sum + likeliest.equal(pairs.targets.clone()).int().sum();
-            loss_sum = loss_sum + nll_per_row(logits, pairs.targets, &ignoring_padding()).sum();
+            let logits = model.decode(pairs.inputs, state.clone()).flatten(0, 1); // [batch · time, vocabulary]
+            tally.add(logits, pairs.targets, &CrossEntropy::ignoring(IGNORE_TARGET), count);
             let target = &self.pairs.target_tokenizer;
             let found = translate(model, state, &pairs.lengths, target, &options, device)?;
             translations.extend(batch.indices.iter().zip(found).map(|(index, hypothesis)| Translation {
@@ -130,8 +126,7 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
         }
         // By their place in the data, so that the same are shown each time.
         translations.sort_by_key(|translation| translation.index);
-        let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
-        let loss = mean(loss_sum.into_data());
+        let [loss, accuracy] = tally.means();
         let hypotheses: Vec<&str> = translations.iter().map(|translation| translation.text.as_str()).collect();
         let references: Vec<[&str; 1]> =
             translations.iter().map(|translation| [self.pairs.target_text(translation.index)]).collect();
@@ -139,7 +134,7 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
         let scores = Scores::from([
             ("loss".to_string(), loss),
             ("perplexity".to_string(), loss.exp()),
-            ("accuracy".to_string(), mean(correct_sum.into_data())),
+            ("accuracy".to_string(), accuracy),
             ("bleu".to_string(), corpus_bleu(&hypotheses, &references)?.score),
             ("chrf".to_string(), corpus_chrf(&hypotheses, &references)?.score),
             ("exact_match".to_string(), exact as f64 / translations.len() as f64),
@@ -164,10 +159,6 @@ impl<B: AutodiffBackend, F: EncoderDecoderFamily> Task<B> for TranslationTask<F>
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {
         self.pages.clone()
     }
-}
-
-fn ignoring_padding() -> CrossEntropy {
-    CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() }
 }
 
 /// A batch on the device.

@@ -1,16 +1,14 @@
 //! The job `vit-classification`: which class a picture belongs to, or which labels it has.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use burn::tensor::{
     Tensor,
     backend::{AutodiffBackend, Backend},
 };
-use data::image::{ImageArtefact, Statistics};
-use image_tasks::{
-    ARTEFACT_FILE, ImageClassificationJob, ImageClassificationTask, ImageFamily, ImageNetwork, ImageSizes, Stage,
-};
+use data::image::Statistics;
 pub use image_tasks::{ImageBlock, ImageOptions};
+use image_tasks::{ImageClassificationJob, ImageClassificationTask, ImageFamily, ImageNetwork, ImageSizes, Stage};
 use training_loop::{error::TaskError, optimizer::ParameterGroup, parameters::ParameterInfo, preparation::Preparation};
 
 use super::start::{Architecture, Source, Start, undecayed};
@@ -66,10 +64,10 @@ impl ImageFamily for VitModelConfig {
     }
 
     fn statistics(weights: &Source) -> Result<Option<Statistics>, TaskError> {
-        let Source::Run { folder, .. } = weights else { return Ok(None) };
-        // A run of another job has no such file, and its weights will not fit either: that is said then.
-        let Ok(json) = fs::read_to_string(folder.join(ARTEFACT_FILE)) else { return Ok(None) };
-        Ok(Some(ImageArtefact::from_json(&json)?.statistics))
+        match weights {
+            Source::Run(run) => image_tasks::statistics_of(run),
+            Source::Nowhere | Source::File(_) => Ok(None),
+        }
     }
 
     fn init<B: Backend>(&self, sizes: ImageSizes, device: &B::Device) -> Result<Vit<B>, TaskError> {

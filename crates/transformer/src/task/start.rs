@@ -9,14 +9,13 @@ use burn::tensor::backend::Backend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
-    checkpoint,
     config::{Problems, Validate, report_problems},
     error::TaskError,
-    fit::read_weights,
     job::AssembleContext,
     optimizer::ParameterGroup,
     parameters::ParameterInfo,
     preparation::Preparation,
+    pretrained::{NONE, PretrainedRun, note_weights},
 };
 
 use crate::{
@@ -24,12 +23,6 @@ use crate::{
     lora::{LoraConfig, Projections},
     pretrained::{self, Pretrained},
 };
-
-/// What stands for no pretrained weights.
-const NONE: &str = "none";
-
-/// Begins the name of a run.
-const RUN_PREFIX: &str = "run:";
 
 /// Files of weights in a folder of Hugging Face, the best first.
 const WEIGHT_FILES: [&str; 2] = ["model.safetensors", "pytorch_model.bin"];
@@ -116,8 +109,8 @@ impl<C: Architecture> Start<C> {
         if self.pretrained == NONE {
             return Ok(Source::Nowhere);
         }
-        if let Some(name) = self.pretrained.strip_prefix(RUN_PREFIX) {
-            return run(&runs.join(name), name);
+        if let Some(run) = PretrainedRun::named(&self.pretrained, runs)? {
+            return Ok(Source::Run(run));
         }
         let path = data::locate(&self.pretrained).map_err(|error| format!("`model.pretrained`: {error}"))?;
         if !path.is_dir() {
@@ -128,7 +121,7 @@ impl<C: Architecture> Start<C> {
                 self.agrees_with(&path)?;
                 Ok(Source::File(weights))
             }
-            None => run(&path, &self.pretrained),
+            None => Ok(Source::Run(PretrainedRun::in_folder(&path, &self.pretrained)?)),
         }
     }
 
@@ -152,13 +145,8 @@ pub enum Source {
     Nowhere,
     /// A file of PyTorch or safetensors.
     File(PathBuf),
-    /// The checkpoint of a run, and the run's folder.
-    Run {
-        /// The best, or else the last.
-        checkpoint: PathBuf,
-        /// The run.
-        folder: PathBuf,
-    },
+    /// Another run.
+    Run(PretrainedRun),
 }
 
 impl Source {
@@ -171,25 +159,12 @@ impl Source {
         let (path, tensors) = match self {
             Self::Nowhere => return Ok(()),
             Self::File(path) => (path, pretrained::read(path)?),
-            Self::Run { checkpoint, .. } => (checkpoint, read_weights(checkpoint)?),
+            Self::Run(run) => (&run.checkpoint, run.weights()?),
         };
         let report = pretrained::load(model, tensors)?;
-        progress.note(&format!("weights of {}:", path.display()));
-        report.lines().iter().for_each(|line| progress.note(&format!("  {line}")));
+        note_weights(progress, &path.display().to_string(), &report.lines());
         Ok(())
     }
-}
-
-fn run(folder: &Path, name: &str) -> Result<Source, TaskError> {
-    if !folder.is_dir() {
-        let message = format!(
-            "`model.pretrained` names the run {name}, and {} is not there: train it first, or list it in `[[stages]]`",
-            folder.display()
-        );
-        return Err(message.into());
-    }
-    let checkpoint = checkpoint::find(folder, "best").or_else(|_| checkpoint::find(folder, "last"))?;
-    Ok(Source::Run { checkpoint, folder: folder.to_path_buf() })
 }
 
 /// No weight decay on biases, normalisations and embeddings, as GPT and BERT are trained: on nothing but the weights of projections.

@@ -33,10 +33,7 @@ impl Architecture for BertConfig {
     }
 
     fn shape(&self) -> Self {
-        let feed_forward_size = match self.feed_forward_size {
-            0 => self.activation.default_hidden(self.hidden_size),
-            size => size,
-        };
+        let feed_forward_size = self.activation.hidden(self.feed_forward_size, self.hidden_size);
         Self { dropout: 0.0, context_len: 0, feed_forward_size, ..self.clone() }
     }
 }

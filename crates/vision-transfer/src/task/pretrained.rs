@@ -1,20 +1,16 @@
 //! `[model]`: the network, and the weights that it starts from.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use burn::tensor::backend::Backend;
-use data::image::{ImageArtefact, Statistics};
+use data::image::Statistics;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
-    checkpoint,
     config::{Problems, Validate, report_problems},
     error::TaskError,
-    fit::read_weights,
     preparation::{Activity, Preparation},
+    pretrained::{NONE, PretrainedRun, note_weights},
 };
 
 use crate::{
@@ -22,13 +18,6 @@ use crate::{
     pretrained,
     published::{self, Published},
 };
-use image_tasks::ARTEFACT_FILE;
-
-/// What stands for no pretrained weights.
-const NONE: &str = "none";
-
-/// Begins the name of a run.
-const RUN_PREFIX: &str = "run:";
 
 /// `[model]`: the network, and the weights that it starts from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,13 +88,15 @@ impl ImageModelConfig {
         if self.pretrained == NONE {
             return Ok(Pretrained::None);
         }
-        if let Some(name) = self.pretrained.strip_prefix(RUN_PREFIX) {
-            return Pretrained::run(&runs.join(name), name);
+        if let Some(run) = PretrainedRun::named(&self.pretrained, runs)? {
+            return Ok(Pretrained::Run(run));
         }
         let path = data::locate(&self.pretrained);
         match (published::named(&self.pretrained), path) {
             (Ok(published), _) => self.fitting(published),
-            (Err(_), Ok(path)) if path.is_dir() => Pretrained::run(&path, &self.pretrained),
+            (Err(_), Ok(path)) if path.is_dir() => {
+                Ok(Pretrained::Run(PretrainedRun::in_folder(&path, &self.pretrained)?))
+            }
             (Err(_), Ok(path)) => Ok(Pretrained::File(path)),
             // What looks like a path is one that is not there.
             (Err(_), Err(error)) if self.pretrained.contains(['/', '\\']) => {
@@ -141,23 +132,11 @@ pub enum Pretrained {
     Published(&'static Published),
     /// A file.
     File(PathBuf),
-    /// The best checkpoint of a run, or else its last, and the run's folder.
-    Run { checkpoint: PathBuf, folder: PathBuf },
+    /// Another run.
+    Run(PretrainedRun),
 }
 
 impl Pretrained {
-    fn run(folder: &Path, name: &str) -> Result<Self, TaskError> {
-        if !folder.is_dir() {
-            let message = format!(
-                "`model.pretrained` names the run {name}, and {} is not there: train it first, or list it in `[[stages]]`",
-                folder.display()
-            );
-            return Err(message.into());
-        }
-        let checkpoint = checkpoint::find(folder, "best").or_else(|_| checkpoint::find(folder, "last"))?;
-        Ok(Self::Run { checkpoint, folder: folder.to_path_buf() })
-    }
-
     /// The mean and standard deviation of the pictures that the weights were trained on, where they are known.
     pub fn statistics(&self) -> Result<Option<Statistics>, TaskError> {
         match self {
@@ -167,12 +146,7 @@ impl Pretrained {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 Ok(published::of_file(&name).map(statistics_of))
             }
-            Self::Run { folder, .. } => {
-                let path = folder.join(ARTEFACT_FILE);
-                // A run of another job has no such file, and its weights will not fit either: that is said then.
-                let Ok(json) = fs::read_to_string(&path) else { return Ok(None) };
-                Ok(Some(ImageArtefact::from_json(&json)?.statistics))
-            }
+            Self::Run(run) => image_tasks::statistics_of(run),
         }
     }
 
@@ -188,13 +162,10 @@ impl Pretrained {
                 (published.name.to_string(), pretrained::read(&path)?)
             }
             Self::File(path) => (path.display().to_string(), pretrained::read(path)?),
-            Self::Run { checkpoint, .. } => (checkpoint.display().to_string(), read_weights(checkpoint)?),
+            Self::Run(run) => (run.checkpoint.display().to_string(), run.weights()?),
         };
         let report = pretrained::load(network, tensors)?;
-        progress.note(&format!("weights of {name}:"));
-        for line in report.lines() {
-            progress.note(&format!("  {line}"));
-        }
+        note_weights(progress, &name, &report.lines());
         Ok(())
     }
 }

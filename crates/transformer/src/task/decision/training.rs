@@ -11,7 +11,7 @@ use data::{
     text::windows::IGNORE_TARGET,
     trajectories::{TrajectoryBatch, TrajectoryFacts},
 };
-use layers::loss::{CrossEntropy, cross_entropy, nll_per_row};
+use layers::loss::{CrossEntropy, Tally, cross_entropy};
 use report::{BarSeries, Bars, Body, LinePlot, Section, Series, Table};
 use training_loop::{
     error::TaskError,
@@ -76,7 +76,7 @@ impl<B: AutodiffBackend> Task<B> for DecisionTask {
         let logits = windows.logits(model);
         let correct = logits.clone().inner().argmax(1).flatten::<1>(0, 1).equal(targets.clone().inner());
         let accuracy = correct.int().sum().float() / items as f64;
-        let loss = cross_entropy(logits, targets, &ignoring_padding());
+        let loss = cross_entropy(logits, targets, &CrossEntropy::ignoring(IGNORE_TARGET));
         Ok(StepOutput::new(loss, items).with_metric("accuracy", accuracy))
     }
 
@@ -86,27 +86,17 @@ impl<B: AutodiffBackend> Task<B> for DecisionTask {
         batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
         device: &B::Device,
     ) -> Result<Scores, TaskError> {
-        // Summed on the device and read once, after the last batch.
-        let mut loss_sum = Tensor::<B::InnerBackend, 1>::zeros([1], device);
-        let mut correct_sum = Tensor::<B::InnerBackend, 1, Int>::zeros([1], device);
-        let mut count = 0;
+        let mut tally = Tally::new(device);
         for batch in batches {
             let windows = Windows::<B::InnerBackend>::new(batch?, device);
-            count += windows.items;
-            let targets = windows.targets.clone();
-            let logits = windows.logits(model);
-            let likeliest = logits.clone().argmax(1).flatten::<1>(0, 1);
-            correct_sum = correct_sum + likeliest.equal(targets.clone()).int().sum();
-            loss_sum = loss_sum + nll_per_row(logits, targets, &ignoring_padding()).sum();
+            let (targets, count) = (windows.targets.clone(), windows.items);
+            tally.add(windows.logits(model), targets, &CrossEntropy::ignoring(IGNORE_TARGET), count);
         }
-        if count == 0 {
+        if tally.count() == 0 {
             return Err("there is no step to score".into());
         }
-        let mean = |sum: TensorData| sum.iter::<f64>().sum::<f64>() / count as f64;
-        let mut scores = Scores::from([
-            ("loss".to_string(), mean(loss_sum.into_data())),
-            ("accuracy".to_string(), mean(correct_sum.into_data())),
-        ]);
+        let [loss, accuracy] = tally.means();
+        let mut scores = Scores::from([("loss".to_string(), loss), ("accuracy".to_string(), accuracy)]);
         if self.episodes > 0 && self.player.can_play() {
             let seed = stream_seed(self.seed, PLAYED, 0);
             let played = self.player.play(model, &self.asked, self.episodes, seed, device)?;
@@ -189,10 +179,6 @@ fn sections(played: &[Played], facts: &TrajectoryFacts) -> Vec<Section> {
         "The returns of the episodes that the model learns from: that part of them has a return of at most so much.";
     sections.push(Section::new("Returns of the episodes", Body::Bars(bars)).with_caption(caption));
     sections
-}
-
-fn ignoring_padding() -> CrossEntropy {
-    CrossEntropy { ignore_index: Some(i64::from(IGNORE_TARGET)), ..CrossEntropy::default() }
 }
 
 /// A batch on the device.
