@@ -1,11 +1,13 @@
 //! Text for language models, from a source to batches: [`corpus`] reads it, [`tokenizer`] turns it into tokens, [`windows`]
-//! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`labelled`] does the same for texts
-//! with a class each.
+//! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`masked`] hides tokens of a corpus,
+//! [`labelled`] deals texts with a class each, and [`parallel`] pairs of texts.
 
 pub(crate) mod columns;
 mod config;
 pub mod corpus;
+pub mod framing;
 pub mod labelled;
+pub mod masked;
 pub mod parallel;
 mod prepared;
 pub mod stories;
