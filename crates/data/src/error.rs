@@ -316,6 +316,12 @@ impl DataError {
         format!("the class `{class}` is not one that the model was trained on; these are {known}")
     }
 
+    /// What to say of a tag that a finished model does not know.
+    pub(crate) fn unknown_tag(tag: &str, known: &[String]) -> String {
+        let known = known.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
+        format!("in this sentence is the tag `{tag}`, which is not one that the model was trained on; these are {known}")
+    }
+
     /// For `map_err`: reading `path` failed.
     pub(crate) fn reading(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -1,6 +1,6 @@
 //! Text for language models, from a source to batches: [`corpus`] reads it, [`tokenizer`] turns it into tokens, [`windows`]
 //! cuts these into batches, and [`TextData`] does all three from one [`TextConfig`]. [`masked`] hides tokens of a corpus,
-//! [`labelled`] deals texts with a class each, and [`parallel`] pairs of texts.
+//! [`labelled`] deals texts with a class each, [`tagged`] sentences with a tag a word, and [`parallel`] pairs of texts.
 
 pub(crate) mod columns;
 mod config;
@@ -11,6 +11,7 @@ pub mod masked;
 pub mod parallel;
 mod prepared;
 pub mod stories;
+pub mod tagged;
 pub mod tokenizer;
 pub mod windows;
 
