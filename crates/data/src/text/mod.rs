@@ -9,11 +9,15 @@ pub mod framing;
 pub mod labelled;
 pub mod masked;
 pub mod parallel;
+mod padded;
 mod prepared;
 pub mod stories;
 pub mod tagged;
 pub mod tokenizer;
+mod warmup;
 pub mod windows;
 
-pub use config::{Encoding, Sampling, TextConfig};
+pub use config::{Documents, Encoding, Sampling, TextConfig};
+pub use padded::DocumentWindows;
 pub use prepared::{TextData, TextFacts};
+pub use warmup::{GrowingWindows, SeqLenWarmup};

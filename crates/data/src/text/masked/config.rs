@@ -1,6 +1,6 @@
 use crate::DataError;
 use crate::text::tokenizer::{TokenizerConfig, WordPieceConfig};
-use crate::text::{Encoding, TextConfig};
+use crate::text::{Documents, Encoding, TextConfig};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,9 @@ pub struct MaskedConfig {
     pub encoding: Encoding,
     /// What stands between two files of a folder.
     pub separator: String,
+    /// Whether the source is one text (`whole`) or many documents: `lines`, `json-lines` or `files`, as a language model has
+    /// them. Windows are filled with one document after another, with the tokenizer's token for the end of a text between.
+    pub documents: Documents,
     /// The part of the text, from its end, that is kept for validation: above 0 and below 1.
     pub validation_fraction: f64,
     /// How text becomes tokens: `{ kind = "word_piece", vocab_size = 8000 }`, `{ kind = "word_piece", path = "vocab.txt" }`,
@@ -57,6 +60,7 @@ impl Default for MaskedConfig {
             source: text.source,
             encoding: text.encoding,
             separator: text.separator,
+            documents: text.documents,
             validation_fraction: text.validation_fraction,
             tokenizer: TokenizerConfig::WordPiece(WordPieceConfig::default()),
             seq_len: 128,
@@ -97,6 +101,7 @@ impl MaskedConfig {
             source: self.source.clone(),
             encoding: self.encoding,
             separator: self.separator.clone(),
+            documents: self.documents,
             validation_fraction: self.validation_fraction,
             tokenizer: self.tokenizer.clone(),
             seq_len: self.seq_len,
