@@ -319,7 +319,9 @@ impl DataError {
     /// What to say of a tag that a finished model does not know.
     pub(crate) fn unknown_tag(tag: &str, known: &[String]) -> String {
         let known = known.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
-        format!("in this sentence is the tag `{tag}`, which is not one that the model was trained on; these are {known}")
+        format!(
+            "in this sentence is the tag `{tag}`, which is not one that the model was trained on; these are {known}"
+        )
     }
 
     /// For `map_err`: reading `path` failed.

@@ -434,7 +434,10 @@ fn texts_and_pairs_stand_between_special_tokens() {
         assert!(data.facts.longest_length >= if is_pair { 12 } else { 6 }, "{:?}", data.facts);
     }
     let without = LabelledConfig { tokenizer: LabelledConfig::default().tokenizer, ..one.clone() };
-    assert_says(&refusal(&without), &["`add_special_tokens` is true, but the tokenizer has no such tokens", "word_piece"]);
+    assert_says(
+        &refusal(&without),
+        &["`add_special_tokens` is true, but the tokenizer has no such tokens", "word_piece"],
+    );
     let embedded = LabelledConfig { source: "embedded:reviews".to_owned(), ..two.clone() };
     assert_says(&refusal(&embedded), &["`pair_column` applies to a .csv or .tsv file only"]);
     let missing = LabelledConfig { pair_column: "reply".to_owned(), ..two };

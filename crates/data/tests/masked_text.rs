@@ -76,7 +76,10 @@ fn each_epoch_has_another_mask_and_order_which_follow_from_the_seed() {
     assert!(all(&train, 0).iter().all(|batch| batch.seq_len == 32 && batch.lengths.iter().all(|length| *length == 32)));
     let hidden = |epoch: u64| {
         let mask = data.tokenizer.special().mask.unwrap() as i32;
-        all(&train, epoch).iter().map(|batch| batch.inputs.iter().filter(|token| **token == mask).count()).sum::<usize>()
+        all(&train, epoch)
+            .iter()
+            .map(|batch| batch.inputs.iter().filter(|token| **token == mask).count())
+            .sum::<usize>()
     };
     // 0.8 of 0.15, in full windows of which 4 of 30 tokens are chosen.
     let share = hidden(0) as f64 / (train.num_windows() * 30) as f64;
@@ -87,9 +90,12 @@ fn each_epoch_has_another_mask_and_order_which_follow_from_the_seed() {
 fn whole_words_are_hidden_together() {
     let config = MaskedConfig { whole_words: true, mask_rate: 0.3, ..config() };
     let data = MaskedData::load(&config).unwrap();
-    let continues = |token: i32| data.tokenizer.decode(&[0, token as u32]).strip_prefix("[PAD]").is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with(' ') && rest.chars().all(char::is_alphanumeric)
-    });
+    let continues = |token: i32| {
+        data.tokenizer
+            .decode(&[0, token as u32])
+            .strip_prefix("[PAD]")
+            .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(' ') && rest.chars().all(char::is_alphanumeric))
+    };
     let mut pieces = 0;
     for batch in all(&data.validation_batches(&config).unwrap(), 0) {
         for place in 1..batch.targets.len() {
@@ -110,7 +116,10 @@ fn a_tokenizer_without_a_mask_is_given_one_that_the_run_keeps() {
         let config = MaskedConfig { tokenizer, ..config() };
         let data = MaskedData::load(&config).unwrap();
         let mask = data.tokenizer.special().mask.unwrap();
-        assert_eq!((mask as usize, data.facts.vocab_size), (data.tokenizer.vocab_size() - 1, data.tokenizer.vocab_size()));
+        assert_eq!(
+            (mask as usize, data.facts.vocab_size),
+            (data.tokenizer.vocab_size() - 1, data.tokenizer.vocab_size())
+        );
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         data.tokenizer.save(&path).unwrap();
@@ -120,7 +129,10 @@ fn a_tokenizer_without_a_mask_is_given_one_that_the_run_keeps() {
         assert_eq!(batch(&again), batch(&data));
         // Nothing stands around the windows.
         assert_eq!(batch(&data).seq_len, 32);
-        assert_eq!(originals(&[batch(&data)], 0)[0], data.tokenizer.encode(&data.tokenizer.decode(&originals(&[batch(&data)], 0)[0])).unwrap());
+        assert_eq!(
+            originals(&[batch(&data)], 0)[0],
+            data.tokenizer.encode(&data.tokenizer.decode(&originals(&[batch(&data)], 0)[0])).unwrap()
+        );
     }
 }
 

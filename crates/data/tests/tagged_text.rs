@@ -20,7 +20,8 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 fn config(path: &Path) -> TaggedConfig {
     TaggedConfig {
         source: path.to_str().unwrap().to_owned(),
-        tokenizer: toml::from_str("kind = \"word_piece\"\nvocab_size = 60\nlowercase = false\nmin_frequency = 1").unwrap(),
+        tokenizer: toml::from_str("kind = \"word_piece\"\nvocab_size = 60\nlowercase = false\nmin_frequency = 1")
+            .unwrap(),
         ..TaggedConfig::default()
     }
 }
@@ -55,10 +56,8 @@ fn files_of_conll_are_read_part_by_part() {
 
 #[test]
 fn predictions_come_back_by_word() {
-    let embedded = |tokenizer: &str| TaggedConfig {
-        tokenizer: toml::from_str(tokenizer).unwrap(),
-        ..TaggedConfig::default()
-    };
+    let embedded =
+        |tokenizer: &str| TaggedConfig { tokenizer: toml::from_str(tokenizer).unwrap(), ..TaggedConfig::default() };
     for tokenizer in [
         "kind = \"word_piece\"\nvocab_size = 300\nlowercase = false",
         "kind = \"bpe\"\nvocab_size = 300",
@@ -84,8 +83,10 @@ fn predictions_come_back_by_word() {
                 for (word, first) in data.words(*index).iter().zip(&input.firsts) {
                     let printed = data.tokenizer.decode(&input.tokens[*first..first + 1]);
                     let starts = |word: &str| word.to_lowercase().starts_with(&printed.trim().to_lowercase());
+                    // Of a byte-level token that may be half a character.
+                    let is_half = printed.contains(char::REPLACEMENT_CHARACTER);
                     let is_unknown = Some(input.tokens[*first]) == data.tokenizer.unknown_token();
-                    assert!(is_unknown || starts(word), "{printed} for {word} by {tokenizer}");
+                    assert!(is_half || is_unknown || starts(word), "{printed} for {word} by {tokenizer}");
                 }
             }
         }
@@ -123,7 +124,10 @@ fn a_finished_model_keeps_its_tags_and_tokens() {
     let turned = |tag: &i32| if *tag == IGNORE_TARGET { *tag } else { tags.len() as i32 - 1 - tag };
     assert!(one.targets.iter().map(turned).eq(other.targets));
     let few = TaggedData::load_with(&config, data.tokenizer.clone(), vec!["O".to_owned()]).unwrap_err().to_string();
-    assert!(few.contains("embedded:entities, line 1") && few.contains("not one that the model was trained on"), "{few}");
+    assert!(
+        few.contains("embedded:entities, line 1") && few.contains("not one that the model was trained on"),
+        "{few}"
+    );
 }
 
 #[test]

@@ -219,7 +219,8 @@ fn facts(
 fn split_documents(corpus: &Corpus, fraction: f64) -> Result<(&str, &str), DataError> {
     let documents = &corpus.documents;
     if documents.len() < 2 {
-        let message = "divides the source into a single document; two are needed, for training and for validation".to_owned();
+        let message =
+            "divides the source into a single document; two are needed, for training and for validation".to_owned();
         return Err(DataError::Config { key: "documents", message });
     }
     let kept = (corpus.text.len() as f64 * (1.0 - fraction)) as usize;
@@ -311,7 +312,8 @@ mod tests {
     #[test]
     fn documents_are_packed_or_padded_and_never_cut_between_the_parts() {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = TextConfig { documents: crate::text::Documents::Lines, ..config_of(&folder, "ab\n\nabcab\nba\ncab\n") };
+        let mut config =
+            TextConfig { documents: crate::text::Documents::Lines, ..config_of(&folder, "ab\n\nabcab\nba\ncab\n") };
         let data = TextData::load(&config).unwrap();
         let separator = data.separator.unwrap();
         let end = "<|endoftext|>";
@@ -331,7 +333,9 @@ mod tests {
         let again = TextData::load_with(&config, data.tokenizer.clone()).unwrap();
         assert_eq!((again.validation, again.separator), (data.validation, Some(separator)));
         std::fs::write(folder.path().join("text.txt"), "only one").unwrap();
-        assert!(TextData::load(&config).unwrap_err().to_string().contains("`documents` divides the source into a single"));
+        assert!(
+            TextData::load(&config).unwrap_err().to_string().contains("`documents` divides the source into a single")
+        );
     }
 
     #[test]

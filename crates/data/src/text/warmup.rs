@@ -97,8 +97,10 @@ mod tests {
         let whole = Arc::new(ContiguousWindows::training(tokens, 2, 32, None).unwrap());
         let growing = GrowingWindows::new(whole.clone(), SeqLenWarmup { start: 4, steps: 8 }, 32);
         assert_eq!((growing.num_batches(), growing.num_targets()), (4, whole.num_targets()));
-        let lengths: Vec<usize> =
-            (0..3).flat_map(|epoch| (0..4).map(move |index| (epoch, index))).map(|(e, i)| growing.batch(e, i).seq_len).collect();
+        let lengths: Vec<usize> = (0..3)
+            .flat_map(|epoch| (0..4).map(move |index| (epoch, index)))
+            .map(|(e, i)| growing.batch(e, i).seq_len)
+            .collect();
         // 4 + 28 * step / 8, down to a multiple of 8.
         assert_eq!(lengths, [4, 4, 8, 8, 16, 16, 24, 24, 32, 32, 32, 32]);
         let cut = growing.batch(0, 2);

@@ -370,7 +370,10 @@ mod tests {
         };
         assert_eq!(batch.documents(9), [0, 0, 1, 1, 0, 1, 2, 2]);
         let cut = batch.clone().cut(3);
-        assert_eq!((cut.inputs.as_slice(), cut.targets.as_slice()), ([5, 9, 6, 9, 9, 8].as_slice(), [9, 6, 7, 9, 8, 8].as_slice()));
+        assert_eq!(
+            (cut.inputs.as_slice(), cut.targets.as_slice()),
+            ([5, 9, 6, 9, 9, 8].as_slice(), [9, 6, 7, 9, 8, 8].as_slice())
+        );
         assert_eq!((cut.batch_size, cut.seq_len), (2, 3));
         assert_eq!(batch.clone().cut(7), batch);
     }

@@ -34,7 +34,9 @@ pub enum MetricError {
         index: usize,
     },
     /// A sentence has other numbers of tags than of words.
-    #[error("sentence {index} (counted from 0) has {hypothesis} tag(s), and its reference {reference}; each word needs one of both")]
+    #[error(
+        "sentence {index} (counted from 0) has {hypothesis} tag(s), and its reference {reference}; each word needs one of both"
+    )]
     Lengths {
         /// Which one, counted from 0.
         index: usize,

@@ -103,7 +103,10 @@ impl LabelledData {
                 .unwrap_or(0.0),
         };
         let rows = Rows {
-            seconds: framed.iter().map(|framed| framed.segments.iter().take_while(|segment| **segment == 0).count()).collect(),
+            seconds: framed
+                .iter()
+                .map(|framed| framed.segments.iter().take_while(|segment| **segment == 0).count())
+                .collect(),
             tokens: framed.into_iter().map(|framed| as_row(framed.tokens)).collect(),
             labels: source.texts.iter().map(|text| text.label as i32).collect(),
             padding: tokenizer.padding_token().unwrap_or(0) as i32,

@@ -13,7 +13,7 @@ pub(super) fn read(
     config: &LabelledConfig,
     source: &mut LabelledSource,
 ) -> Result<(), DataError> {
-    let mut wanted = vec![("label_column", config.label_column.as_str()), ("text_column", config.text_column.as_str())];
+    let mut wanted = vec![("text_column", config.text_column.as_str()), ("label_column", config.label_column.as_str())];
     if !config.pair_column.is_empty() {
         wanted.push(("pair_column", config.pair_column.as_str()));
     }
@@ -21,7 +21,7 @@ pub(super) fn read(
     source.files.push(path.to_owned());
     let mut labels = BTreeSet::new();
     for (line, cells) in &table.rows {
-        let (label, text) = (cells[0].trim(), &cells[1]);
+        let (text, label) = (&cells[0], cells[1].trim());
         if label.is_empty() {
             let message = format!("the column `{}` is empty; give the text a class or remove it", config.label_column);
             return Err(DataError::BadLine { path: path.to_owned(), line: *line, message });

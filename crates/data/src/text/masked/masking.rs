@@ -23,7 +23,8 @@ pub(super) struct Masking {
 impl Masking {
     /// Hides behind `mask`, a token of `tokenizer`.
     pub fn new(tokenizer: &Tokenizer, mask: u32, rate: f64, whole_words: bool) -> Self {
-        let is_special: Vec<bool> = (0..tokenizer.vocab_size() as u32).map(|token| tokenizer.is_special(token)).collect();
+        let is_special: Vec<bool> =
+            (0..tokenizer.vocab_size() as u32).map(|token| tokenizer.is_special(token)).collect();
         let ordinary = (0u32..).zip(&is_special).filter(|(_, special)| !**special).map(|(token, _)| token).collect();
         let bounds = whole_words.then(|| WordBounds::of(tokenizer));
         Self { mask, rate, is_special, ordinary, bounds }
@@ -115,7 +116,8 @@ mod tests {
         let targets = masking.hide(&mut window, &mut SplitMix64::new(1));
         let chosen: Vec<usize> = (0..before.len()).filter(|place| is_chosen(&targets, *place)).collect();
         assert_eq!(chosen.len(), 3000);
-        let share = |wanted: &dyn Fn(usize) -> bool| chosen.iter().filter(|place| wanted(**place)).count() as f64 / 3000.0;
+        let share =
+            |wanted: &dyn Fn(usize) -> bool| chosen.iter().filter(|place| wanted(**place)).count() as f64 / 3000.0;
         assert!((share(&|place| window[place] == masking.mask) - 0.8).abs() < 0.03);
         assert!((share(&|place| window[place] == before[place]) - 0.1).abs() < 0.02);
     }

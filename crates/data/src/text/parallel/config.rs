@@ -114,7 +114,8 @@ impl ParallelConfig {
         }
         if let Some(max_tokens) = self.max_tokens {
             if max_tokens <= self.max_len {
-                let message = format!("is {max_tokens}; it must be more than `max_len`, {}, for a pair to fit", self.max_len);
+                let message =
+                    format!("is {max_tokens}; it must be more than `max_len`, {}, for a pair to fit", self.max_len);
                 wrong.push(("max_tokens", message));
             }
             if !self.bucket_by_length {
@@ -175,8 +176,7 @@ mod tests {
         };
         let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["source", "to", "validation_fraction", "max_len", "batch_size"]);
-        let config =
-            ParallelConfig { max_tokens: Some(100), bucket_by_length: false, ..ParallelConfig::default() };
+        let config = ParallelConfig { max_tokens: Some(100), bucket_by_length: false, ..ParallelConfig::default() };
         let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["max_tokens", "max_tokens"]);
         assert!(ParallelConfig { max_tokens: Some(101), ..ParallelConfig::default() }.validate().is_empty());

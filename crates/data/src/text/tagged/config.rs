@@ -166,16 +166,8 @@ mod tests {
             ..TaggedConfig::default()
         };
         let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
-        let expected = [
-            "source",
-            "train",
-            "token_column",
-            "tag_column",
-            "tag_column",
-            "test_fraction",
-            "max_len",
-            "batch_size",
-        ];
+        let expected =
+            ["source", "train", "token_column", "tag_column", "tag_column", "test_fraction", "max_len", "batch_size"];
         assert_eq!(keys, expected);
     }
 }

@@ -43,13 +43,9 @@ struct Pieces {
 
 impl WordTokens {
     /// Those of the words of `sentences`.
-    pub fn of<'a>(
-        tokenizer: &Tokenizer,
-        sentences: impl Iterator<Item = &'a [&'a str]>,
-    ) -> Result<Self, DataError> {
-        let mut spellings: Vec<String> = sentences
-            .flat_map(|words| words.iter().enumerate().map(|(place, word)| spelling(place, word)))
-            .collect();
+    pub fn of<'a>(tokenizer: &Tokenizer, sentences: impl Iterator<Item = &'a [&'a str]>) -> Result<Self, DataError> {
+        let mut spellings: Vec<String> =
+            sentences.flat_map(|words| words.iter().enumerate().map(|(place, word)| spelling(place, word))).collect();
         spellings.sort_unstable();
         spellings.dedup();
         let texts: Vec<&str> = spellings.iter().map(String::as_str).collect();

@@ -90,8 +90,11 @@ impl TaggedSource {
                 self.sentences.extend(open.take());
                 continue;
             }
-            let (word, tag) = columns(content, config)
-                .map_err(|message| DataError::BadLine { path: path.to_owned(), line, message })?;
+            let (word, tag) = columns(content, config).map_err(|message| DataError::BadLine {
+                path: path.to_owned(),
+                line,
+                message,
+            })?;
             seen.insert(tag);
             num_words += 1;
             let tag = self.number(tag);
@@ -175,11 +178,8 @@ impl TaggedSource {
 
 /// The word and the tag of a line.
 fn columns<'a>(line: &'a str, config: &TaggedConfig) -> Result<(&'a str, &'a str), String> {
-    let cells: Vec<&str> = if line.contains('\t') {
-        line.split('\t').map(str::trim).collect()
-    } else {
-        line.split_whitespace().collect()
-    };
+    let cells: Vec<&str> =
+        if line.contains('\t') { line.split('\t').map(str::trim).collect() } else { line.split_whitespace().collect() };
     let tag_column = config.tag_column.unwrap_or(cells.len().max(2));
     let cell = |column: usize| column.checked_sub(1).and_then(|place| cells.get(place)).filter(|cell| !cell.is_empty());
     match (cell(config.token_column), cell(tag_column)) {

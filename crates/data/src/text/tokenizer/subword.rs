@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{
-    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    TokenizerBuilder,
 };
 
 /// A text is encoded in pieces of about this many bytes, in parallel: small enough to share out a text of a megabyte, large
@@ -88,7 +89,9 @@ impl SubwordTokenizer {
         inner.add_special_tokens(&[AddedToken::from(role.name(), true)]);
         // The library counts tokens, and where numbers have gaps the next one may be taken.
         match inner.token_to_id(role.name()) {
-            Some(token) if self.inner.id_to_token(token).is_none_or(|taken| taken == role.name()) => Ok(Self::new(inner)),
+            Some(token) if self.inner.id_to_token(token).is_none_or(|taken| taken == role.name()) => {
+                Ok(Self::new(inner))
+            }
             _ => {
                 let reason = format!("its numbers have gaps, which leaves none for `{}`", role.name());
                 Err(DataError::Tokenizer { action: "take another token", reason })

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::text::tokenizer::{BpeConfig, TokenizerConfig, WordConfig, WordPieceConfig};
 
-    const TEXT: &str = "Untied knots, untied again.\nIt's fine";
+    const TEXT: &str = "Untied knots, untied again.\nStill-fine";
 
     /// The words of a text: its tokens, put together where they join.
     fn words(config: &TokenizerConfig) -> Vec<String> {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn words_are_found_by_whatever_tokenizer() {
-        let expected = ["Untied", "knots", ",", "untied", "again", ".", "It", "'", "s", "fine"];
+        let expected = ["Untied", "knots", ",", "untied", "again", ".", "Still", "-", "fine"];
         assert_eq!(words(&TokenizerConfig::default()), expected);
         for vocab_size in [256, 270, 300] {
             assert_eq!(words(&TokenizerConfig::Bpe(BpeConfig { vocab_size, min_frequency: 1 })), expected);
@@ -67,7 +67,6 @@ mod tests {
         let pieces = WordPieceConfig { vocab_size: 50, lowercase: false, ..WordPieceConfig::default() };
         assert_eq!(words(&TokenizerConfig::WordPiece(pieces)), expected);
         let by_word = WordConfig { lowercase: false, ..WordConfig::default() };
-        let expected = ["Untied", "knots", ",", "untied", "again", ".", "It's", "fine"];
         assert_eq!(words(&TokenizerConfig::Word(by_word)), expected);
     }
 }

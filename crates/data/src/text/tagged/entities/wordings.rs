@@ -5,13 +5,23 @@
 
 /// Given names that are nothing else.
 pub(super) const GIVEN: [&str; 24] = [
-    "Anna", "Peter", "Maria", "Thomas", "Ingrid", "Carlos", "Yuki", "Omar", "Elena", "Henry", "Priya", "Lukas", "Nadia",
-    "Samuel", "Chiara", "Pavel", "Amina", "George", "Lucia", "Viktor", "Helen", "Mateo", "Sofia", "David",
+    "Anna", "Peter", "Maria", "Thomas", "Ingrid", "Carlos", "Yuki", "Omar", "Elena", "Henry", "Priya", "Lukas",
+    "Nadia", "Samuel", "Chiara", "Pavel", "Amina", "George", "Lucia", "Viktor", "Helen", "Mateo", "Sofia", "David",
 ];
 
 /// Given names that are also months or places.
 pub(super) const GIVEN_AND_MORE: [&str; 12] = [
-    "April", "May", "June", "August", "Florence", "Sydney", "Victoria", "Charlotte", "Adelaide", "Austin", "Chelsea",
+    "April",
+    "May",
+    "June",
+    "August",
+    "Florence",
+    "Sydney",
+    "Victoria",
+    "Charlotte",
+    "Adelaide",
+    "Austin",
+    "Chelsea",
     "Georgia",
 ];
 
@@ -23,15 +33,50 @@ pub(super) const SURNAMES: [&str; 24] = [
 
 /// Surnames that are also places.
 pub(super) const SURNAMES_AND_PLACES: [&str; 16] = [
-    "Jordan", "Lincoln", "Washington", "Houston", "Chester", "Lancaster", "York", "Kent", "Hamilton", "Preston",
-    "Carlisle", "Warwick", "Stafford", "Bradford", "Sheffield", "Wells",
+    "Jordan",
+    "Lincoln",
+    "Washington",
+    "Houston",
+    "Chester",
+    "Lancaster",
+    "York",
+    "Kent",
+    "Hamilton",
+    "Preston",
+    "Carlisle",
+    "Warwick",
+    "Stafford",
+    "Bradford",
+    "Sheffield",
+    "Wells",
 ];
 
 /// Places that are nothing else.
 pub(super) const PLACES: [&str; 24] = [
-    "Lisbon", "Oslo", "Vienna", "Nairobi", "Kyoto", "Lima", "Prague", "Dublin", "Toronto", "Cairo", "Warsaw", "Geneva",
-    "Peru", "Norway", "Kenya", "Japan", "Chile", "New York", "San Marco", "Port Louis", "Cape Town", "Buenos Aires",
-    "North Carolina", "Sri Lanka",
+    "Lisbon",
+    "Oslo",
+    "Vienna",
+    "Nairobi",
+    "Kyoto",
+    "Lima",
+    "Prague",
+    "Dublin",
+    "Toronto",
+    "Cairo",
+    "Warsaw",
+    "Geneva",
+    "Peru",
+    "Norway",
+    "Kenya",
+    "Japan",
+    "Chile",
+    "New York",
+    "San Marco",
+    "Port Louis",
+    "Cape Town",
+    "Buenos Aires",
+    "North Carolina",
+    "Sri Lanka",
 ];
 
 /// What stands before the name of a place and belongs to it.
