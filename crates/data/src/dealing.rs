@@ -20,6 +20,8 @@ pub(crate) struct Dealer {
     order: Order,
     /// Where items of similar length share a batch, their lengths.
     lengths: Option<Lengths>,
+    /// Where batches have as many items as fit: these, by place in the items in the order of their lengths.
+    filled: Option<Arc<[Range<usize>]>>,
     plans: Arc<Mutex<Plans>>,
 }
 
@@ -58,7 +60,7 @@ impl Dealer {
     }
 
     fn new(part: Arc<[usize]>, batch_size: usize, order: Order) -> Self {
-        Self { part, batch_size, order, lengths: None, plans: Arc::default() }
+        Self { part, batch_size, order, lengths: None, filled: None, plans: Arc::default() }
     }
 
     /// Gathers items of similar length, so that little of a batch is padding: a shuffled dealer deals such batches in
@@ -73,9 +75,33 @@ impl Dealer {
         Self { lengths: Some(Lengths(Arc::new(lengths))), plans: Arc::default(), ..self }
     }
 
+    /// As [`by_length`](Self::by_length) with as many items in a batch as fit, whatever `batch_size`: their number times the
+    /// largest of their sizes is at most `most`, but one item always fits. `size` gives an item's from its length, so that the batches
+    /// of every epoch are of the same lengths, and as many; which items of a length share one changes.
+    pub fn filled(self, lengths: Arc<[usize]>, size: fn(usize) -> usize, most: usize) -> Self {
+        let mut sorted: Vec<usize> = self.part.iter().map(|item| lengths[*item]).collect();
+        sorted.sort_unstable();
+        let mut batches: Vec<Range<usize>> = Vec::new();
+        let mut largest = 0;
+        for (place, length) in sorted.into_iter().enumerate() {
+            largest = size(length).max(largest);
+            match batches.last_mut() {
+                Some(batch) if (batch.len() + 1).saturating_mul(largest) <= most => batch.end = place + 1,
+                _ => {
+                    batches.push(place..place + 1);
+                    largest = size(length);
+                }
+            }
+        }
+        Self { filled: Some(batches.into()), ..self.by_length(lengths) }
+    }
+
     /// Batches in an epoch, the same in each.
     pub fn num_batches(&self) -> usize {
-        self.part.len().div_ceil(self.batch_size)
+        match &self.filled {
+            Some(batches) => batches.len(),
+            None => self.part.len().div_ceil(self.batch_size),
+        }
     }
 
     /// Items in an epoch, the same in each.
@@ -133,7 +159,9 @@ impl Dealer {
         let mut batches = self.ranges();
         if let Some(Lengths(lengths)) = &self.lengths {
             let lengths = lengths(epoch);
-            for bucket in items.chunks_mut(BUCKET.saturating_mul(self.batch_size)) {
+            // Filled batches are what they are among all items in order.
+            let bucket = if self.filled.is_some() { items.len() } else { BUCKET.saturating_mul(self.batch_size) };
+            for bucket in items.chunks_mut(bucket.max(1)) {
                 bucket.sort_by_key(|item| lengths[*item]);
             }
             shuffle(&mut batches, &mut rng);
@@ -142,6 +170,9 @@ impl Dealer {
     }
 
     fn ranges(&self) -> Vec<Range<usize>> {
+        if let Some(batches) = &self.filled {
+            return batches.to_vec();
+        }
         let end = |start: usize| start.saturating_add(self.batch_size).min(self.part.len());
         (0..self.part.len()).step_by(self.batch_size).map(|start| start..end(start)).collect()
     }
@@ -209,6 +240,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn filled_batches_are_full_and_as_many_in_each_epoch(
+            lengths in proptest::collection::vec(1usize..30, 1..300), most in 1usize..200, seed in any::<u64>(),
+        ) {
+            let shuffled = Dealer::shuffled(whole(&lengths), 7, seed).filled(lengths.clone().into(), |length| length + 1, most);
+            let cost = |batch: &[usize]| batch.len() * batch.iter().map(|item| lengths[*item] + 1).max().unwrap_or(0);
+            for epoch in 0..3 {
+                let dealt = epoch_of(&shuffled, epoch);
+                prop_assert!(dealt.iter().all(|batch| cost(batch) <= most || batch.len() == 1));
+                let mut seen = dealt.concat();
+                seen.sort_unstable();
+                prop_assert_eq!(&*seen, &*whole(&lengths));
+            }
+            // One after another no two batches fit into one.
+            let fixed = Dealer::fixed(whole(&lengths), 7).filled(lengths.clone().into(), |length| length + 1, most);
+            let dealt = epoch_of(&fixed, 0);
+            prop_assert_eq!(dealt.len(), shuffled.num_batches());
+            for pair in dealt.windows(2) {
+                prop_assert!(cost(&[pair[0].clone(), vec![pair[1][0]]].concat()) > most);
+            }
+        }
+
         #[test]
         fn every_item_comes_once_an_epoch(
             lengths in proptest::collection::vec(1usize..30, 1..300), batch_size in 1usize..9, by_length in any::<bool>(),

@@ -274,8 +274,8 @@ pub enum DataError {
 
     /// A tokenizer file is damaged or of another format.
     #[error(
-        "{}: not a tokenizer that can be read ({reason}). Expected is the tokenizer.json of a run, or a Hugging Face tokenizer.json",
-        path.display()
+        "{}: not a tokenizer that can be read ({reason}). Expected is the tokenizer.json of a run or of Hugging Face, GPT-2's \
+         vocab.json with its merges.txt, or BERT's vocab.txt (`kind = \"word_piece\"`)", path.display()
     )]
     BadTokenizer {
         /// The file.
@@ -287,7 +287,7 @@ pub enum DataError {
     /// The tokenizer library refused to work.
     #[error("the tokenizer cannot {action}: {reason}")]
     Tokenizer {
-        /// What it cannot do: `"train"`, `"encode"` or `"be written"`.
+        /// What it cannot do: `"train"`, `"encode"`, `"be written"` or `"take another token"`.
         action: &'static str,
         /// The library's reason.
         reason: String,
@@ -314,6 +314,14 @@ impl DataError {
     pub(crate) fn unknown_class(class: &str, known: &[String]) -> String {
         let known = known.iter().map(|class| format!("`{class}`")).collect::<Vec<_>>().join(", ");
         format!("the class `{class}` is not one that the model was trained on; these are {known}")
+    }
+
+    /// What to say of a tag that a finished model does not know.
+    pub(crate) fn unknown_tag(tag: &str, known: &[String]) -> String {
+        let known = known.iter().map(|tag| format!("`{tag}`")).collect::<Vec<_>>().join(", ");
+        format!(
+            "in this sentence is the tag `{tag}`, which is not one that the model was trained on; these are {known}"
+        )
     }
 
     /// For `map_err`: reading `path` failed.

@@ -2,7 +2,7 @@
 
 use data::DataError;
 use data::text::Encoding;
-use data::text::labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, encode_text};
+use data::text::labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, encode_example, encode_text};
 use data::text::tokenizer::Tokenizer;
 use flate2::{Compression, write::GzEncoder};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -388,4 +388,58 @@ fn any_tokenizer_serves_and_no_text_is_without_tokens() {
     assert_says(&message, &["bad.txt, line ", "the character "]);
     let words = LabelledData::load(&LabelledConfig::default()).unwrap().tokenizer;
     assert_eq!(encode_text(&words, 5, "").unwrap(), [1]);
+}
+
+#[test]
+fn texts_and_pairs_stand_between_special_tokens() {
+    let rows: String = (0..60)
+        .map(|row| format!("Is {row} even?,\"Yes, {row} is.\",{}\n", if row % 2 == 0 { "right" } else { "wrong" }))
+        .collect();
+    let folder = folder(&[("pairs.csv", &format!("question,answer,label\n{rows}"))]);
+    let path = folder.path().join("pairs.csv");
+    let pieces = "kind = \"word_piece\"\nvocab_size = 200\nmin_frequency = 1";
+    let one = LabelledConfig {
+        text_column: "question".to_owned(),
+        tokenizer: toml::from_str(pieces).unwrap(),
+        add_special_tokens: true,
+        max_len: 12,
+        ..config_of(&path)
+    };
+    let two = LabelledConfig { pair_column: "answer".to_owned(), ..one.clone() };
+    for config in [&one, &two] {
+        let data = LabelledData::load(config).unwrap();
+        let special = data.tokenizer.special();
+        let [begin, end] = [special.begin, special.end].map(|token| token.unwrap() as i32);
+        let is_pair = !config.pair_column.is_empty();
+        for batch in batches(&data.train_batches(0), 0) {
+            assert!(batch.seq_len <= 12);
+            for (row, index) in batch.indices.iter().enumerate() {
+                let range = row * batch.seq_len..row * batch.seq_len + batch.lengths[row] as usize;
+                let (tokens, segments) = (&batch.tokens[range.clone()], &batch.segments[range]);
+                assert_eq!((tokens[0], *tokens.last().unwrap()), (begin, end));
+                assert_eq!(tokens.iter().filter(|token| **token == end).count(), 1 + usize::from(is_pair));
+                let second = tokens.iter().position(|token| *token == end).unwrap() + 1;
+                let expected = (0..tokens.len()).map(|place| i32::from(place >= second));
+                assert!(segments.iter().copied().eq(expected));
+                let (text, pair) = (data.text(*index), data.pair_text(*index));
+                assert_eq!((pair.is_some(), text.ends_with("even?")), (is_pair, true));
+                // What a model is given for a new text is what it was trained on.
+                let framed = encode_example(&data.tokenizer, config, text, pair).unwrap();
+                assert!(framed.tokens.iter().map(|token| *token as i32).eq(tokens.iter().copied()));
+                assert!(framed.segments.iter().map(|segment| i32::from(*segment)).eq(segments.iter().copied()));
+            }
+        }
+        // The longest: "is 59 even?" in 4 or more tokens, and "yes, 59 is." in 5 or more, with 2 or 3 around them.
+        assert_eq!(data.facts.num_cut > 0, data.facts.longest_length > 12);
+        assert!(data.facts.longest_length >= if is_pair { 12 } else { 6 }, "{:?}", data.facts);
+    }
+    let without = LabelledConfig { tokenizer: LabelledConfig::default().tokenizer, ..one.clone() };
+    assert_says(
+        &refusal(&without),
+        &["`add_special_tokens` is true, but the tokenizer has no such tokens", "word_piece"],
+    );
+    let embedded = LabelledConfig { source: "embedded:reviews".to_owned(), ..two.clone() };
+    assert_says(&refusal(&embedded), &["`pair_column` applies to a .csv or .tsv file only"]);
+    let missing = LabelledConfig { pair_column: "reply".to_owned(), ..two };
+    assert_says(&refusal(&missing), &["no column `reply`", "Set `pair_column`"]);
 }

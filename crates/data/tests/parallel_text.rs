@@ -104,6 +104,28 @@ fn one_vocabulary_can_serve_both_sides() {
 }
 
 #[test]
+fn batches_can_be_filled_by_tokens() {
+    let config = ParallelConfig { max_tokens: Some(1000), ..ParallelConfig::default() };
+    let data = ParallelData::load(&config).unwrap();
+    for (batches, epoch) in [(data.train_batches(1), 0), (data.train_batches(1), 1), (data.validation_batches(), 0)] {
+        let mut seen = HashSet::new();
+        let mut padded = 0;
+        for index in 0..batches.num_batches() {
+            let batch = batches.batch(epoch, index);
+            let tokens = batch.batch_size * batch.source_len.max(batch.target_len);
+            assert!(tokens <= 1000, "{tokens} tokens");
+            padded += tokens;
+            seen.extend(batch.indices);
+        }
+        assert_eq!(seen.len(), batches.num_pairs());
+        // Little room is left in them.
+        assert!(padded * 10 > batches.num_batches() * 1000 * 9, "{padded} in {}", batches.num_batches());
+    }
+    let (first, second) = (data.train_batches(1).batch(0, 0), data.train_batches(1).batch(1, 0));
+    assert_ne!(first.indices, second.indices);
+}
+
+#[test]
 fn multi30k_is_read_whole() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os(data::DATA_VARIABLE).map_or(beside, PathBuf::from).join("multi30k");

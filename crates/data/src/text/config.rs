@@ -1,6 +1,7 @@
 use crate::DataError;
 use crate::text::corpus::{EMBEDDED, wrong_source};
 use crate::text::tokenizer::TokenizerConfig;
+use crate::text::warmup::SeqLenWarmup;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 /// seq_len = 64
 /// batch_size = 32
 /// sampling = "contiguous"          # or "random"
+/// documents = "whole"              # or "lines", "json-lines", "files"
+/// packing = true
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -32,7 +35,8 @@ pub struct TextConfig {
     /// The part of the text, from its end, that is kept for validation: above 0 and below 1.
     pub validation_fraction: f64,
     /// How text becomes tokens: `{ kind = "char" }`, `{ kind = "bpe", vocab_size = 2000 }`,
-    /// `{ kind = "word", vocab_size = 20000 }`, or `{ kind = "file", path = "tokenizer.json" }`.
+    /// `{ kind = "word", vocab_size = 20000 }`, `{ kind = "word_piece", vocab_size = 8000 }`, or
+    /// `{ kind = "file", path = "tokenizer.json" }`.
     pub tokenizer: TokenizerConfig,
     /// Tokens in a window: how far back a gradient reaches, and for a transformer the length of its context.
     pub seq_len: usize,
@@ -47,6 +51,17 @@ pub struct TextConfig {
     /// With `random` sampling: batches in an epoch. Left out, an epoch draws about as many tokens as the training part has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batches_per_epoch: Option<usize>,
+    /// Whether the source is one text (`whole`) or many documents: one a line (`lines`), the `text` of each line of JSON
+    /// (`json-lines`; of a folder, its `.jsonl` and `.jsonl.gz` files), or one a file (`files`). After each document stands the
+    /// tokenizer's token for the end of a text; a tokenizer without one is given `<|endoftext|>`. No document is cut between
+    /// training and validation.
+    pub documents: Documents,
+    /// With documents: whether windows are filled with one after another, so that none of them is padding. Otherwise each window
+    /// holds one document, or a part of a longer one, and is padded; `sampling` then plays no part.
+    pub packing: bool,
+    /// Windows that are short at first and grow: `{ start = 16, steps = 500 }`. Left out, all have `seq_len` tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq_len_warmup: Option<SeqLenWarmup>,
 }
 
 impl Default for TextConfig {
@@ -62,6 +77,9 @@ impl Default for TextConfig {
             sampling: Sampling::default(),
             random_offset: true,
             batches_per_epoch: None,
+            documents: Documents::default(),
+            packing: true,
+            seq_len_warmup: None,
         }
     }
 }
@@ -86,11 +104,19 @@ impl TextConfig {
                 wrong.push((key, "is 0; it must be at least 1".to_owned()));
             }
         }
-        if self.sampling == Sampling::Contiguous && self.batches_per_epoch.is_some() {
+        if !self.packing && self.documents == Documents::Whole {
+            let message = "is false, which applies to documents only; set `documents` to what divides the source";
+            wrong.push(("packing", message.to_owned()));
+        }
+        if !self.packing && self.batches_per_epoch.is_some() {
+            let message = "needs `packing = true`: otherwise an epoch is one pass over the documents".to_owned();
+            wrong.push(("batches_per_epoch", message));
+        } else if self.sampling == Sampling::Contiguous && self.batches_per_epoch.is_some() {
             let message =
                 "applies to `sampling = \"random\"` only: a contiguous epoch is one pass over the text".to_owned();
             wrong.push(("batches_per_epoch", message));
         }
+        wrong.extend(self.seq_len_warmup.iter().flat_map(|warmup| warmup.validate(self.seq_len)));
         wrong.extend(self.tokenizer.validate());
         wrong
     }
@@ -125,6 +151,21 @@ pub enum Sampling {
     Contiguous,
     /// Independent windows that start anywhere: for models without a state.
     Random,
+}
+
+/// What a source consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Documents {
+    /// One text.
+    #[default]
+    Whole,
+    /// A document a line; empty lines are passed over.
+    Lines,
+    /// A JSON object a line, with the document under the key `text`.
+    JsonLines,
+    /// A document a file.
+    Files,
 }
 
 #[cfg(test)]
@@ -169,6 +210,8 @@ mod tests {
             "tokenizer = { kind = \"words\" }",
             "tokenizer = { kind = \"word\", vocab = 3 }",
             "sampling = \"shuffled\"",
+            "documents = \"paragraphs\"",
+            "seq_len_warmup = { start = 16, epochs = 3 }",
         ] {
             assert!(toml::from_str::<TextConfig>(wrong).is_err(), "{wrong}");
         }
@@ -198,6 +241,14 @@ mod tests {
                 "tokenizer.vocab_size"
             ]
         );
+        let config = TextConfig {
+            packing: false,
+            batches_per_epoch: Some(3),
+            seq_len_warmup: Some(SeqLenWarmup { start: 65, steps: 0 }),
+            ..TextConfig::default()
+        };
+        let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["packing", "batches_per_epoch", "seq_len_warmup.start", "seq_len_warmup.steps"]);
         let nan = TextConfig { validation_fraction: f64::NAN, ..TextConfig::default() };
         assert_eq!(nan.validate()[0].0, "validation_fraction");
     }

@@ -1,9 +1,10 @@
 //! Reading a text: embedded, from a file, or from all text files of a folder.
 
-use crate::text::{Encoding, TextConfig, stories};
+use crate::text::{Documents, Encoding, TextConfig, stories};
 use crate::{DataError, locate};
 use flate2::read::MultiGzDecoder;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What a source begins with that is no path.
@@ -29,31 +30,76 @@ pub struct Corpus {
     pub text: String,
     /// The files it was read from, as absolute paths in the order of the text; empty for an embedded source.
     pub files: Vec<PathBuf>,
+    /// Where each document stands in the text, in order; none is empty. For [`Documents::Whole`] there are none.
+    pub documents: Vec<Range<usize>>,
 }
 
 impl Corpus {
-    /// Reads what `config.source` names, by `config.encoding` and `config.separator`; the other keys play no part.
+    /// Reads what `config.source` names, by `config.encoding`, `config.separator` and `config.documents`; the other keys play no
+    /// part.
     ///
     /// # Errors
-    /// [`DataError`] for a source that is missing, empty, not text in that encoding or not readable.
+    /// [`DataError`] for a source that is missing, empty, not text in that encoding, not divided as it should be, or not readable.
     pub fn read(config: &TextConfig) -> Result<Self, DataError> {
-        match config.source.strip_prefix(EMBEDDED_PREFIX) {
-            Some("stories") => Ok(Self { text: stories::text(), files: Vec::new() }),
-            Some(other) => Err(DataError::UnknownEmbedded { name: other.to_owned(), known: &EMBEDDED }),
-            None => Self::read_path(&locate(&config.source)?, config.encoding, &config.separator),
+        let mut corpus = match config.source.strip_prefix(EMBEDDED_PREFIX) {
+            Some("stories") => Self { text: stories::text(), files: Vec::new(), documents: Vec::new() },
+            Some(other) => return Err(DataError::UnknownEmbedded { name: other.to_owned(), known: &EMBEDDED }),
+            None if config.documents == Documents::JsonLines => {
+                return Self::read_json_lines(&locate(&config.source)?, config.encoding);
+            }
+            None => Self::read_path(&locate(&config.source)?, config.encoding, &config.separator)?,
+        };
+        match config.documents {
+            Documents::Lines => corpus.documents = lines(&corpus.text),
+            Documents::Files if !corpus.documents.is_empty() => {}
+            Documents::Files | Documents::JsonLines => return Err(undivided(config)),
+            Documents::Whole => corpus.documents.clear(),
         }
+        Ok(corpus)
+    }
+
+    /// Reads the documents of one file of JSON lines, or of all `.jsonl` and `.jsonl.gz` files at or below a folder, sorted by path.
+    fn read_json_lines(path: &Path, encoding: Encoding) -> Result<Self, DataError> {
+        /// What is read of a line; other keys may be there.
+        #[derive(serde::Deserialize)]
+        struct Line {
+            text: String,
+        }
+        let files = if path.is_dir() { files_that_end(path, &[".jsonl", ".jsonl.gz"])? } else { vec![path.to_owned()] };
+        if files.is_empty() {
+            let message = "no .jsonl or .jsonl.gz file in this folder or below it".to_owned();
+            return Err(DataError::BadTable { path: path.to_owned(), message });
+        }
+        let mut corpus = Self { text: String::new(), files: Vec::new(), documents: Vec::new() };
+        for file in files {
+            let content = read_text(&file, encoding)?;
+            for (number, line) in (1..).zip(content.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                let Line { text } = serde_json::from_str(line).map_err(|error| {
+                    let message = format!("expected is a JSON object with the document under the key `text` ({error})");
+                    DataError::BadLine { path: file.clone(), line: number, message }
+                })?;
+                if !text.trim().is_empty() {
+                    let start = corpus.text.len();
+                    corpus.text.push_str(&text);
+                    corpus.documents.push(start..corpus.text.len());
+                    corpus.text.push('\n');
+                }
+            }
+            corpus.files.push(file);
+        }
+        if corpus.documents.is_empty() { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(corpus) }
     }
 
     /// Reads one file, or all `.txt` and `.txt.gz` files at or below a folder, sorted by path and joined by `separator`.
     ///
     /// # Errors
-    /// As [`Corpus::read`]. Empty files of a folder are passed over; it is an error if all are.
+    /// As [`Corpus::read`]. Empty files of a folder are passed over; it is an error if all are. Each file is a document.
     pub fn read_path(path: &Path, encoding: Encoding, separator: &str) -> Result<Self, DataError> {
         let files = if path.is_dir() { text_files(path)? } else { vec![path.to_owned()] };
         if files.is_empty() {
             return Err(DataError::NoTextFiles { path: path.to_owned() });
         }
-        let mut corpus = Self { text: String::new(), files: Vec::new() };
+        let mut corpus = Self { text: String::new(), files: Vec::new(), documents: Vec::new() };
         for file in files {
             let text = read_text(&file, encoding)?;
             if text.is_empty() {
@@ -62,7 +108,9 @@ impl Corpus {
             if !corpus.files.is_empty() {
                 corpus.text.push_str(separator);
             }
+            let start = corpus.text.len();
             corpus.text.push_str(&text);
+            corpus.documents.push(start..corpus.text.len());
             corpus.files.push(file);
         }
         if corpus.files.is_empty() {
@@ -135,9 +183,27 @@ fn windows_1252(byte: u8) -> char {
     }
 }
 
-/// All `.txt` and `.txt.gz` files at any depth below `folder`, sorted by path. Links to folders are not followed, so that a
-/// loop of links ends.
+/// The lines of a text that are not blank, without the white space at their ends.
+fn lines(text: &str) -> Vec<Range<usize>> {
+    let place = |line: &str| line.as_ptr() as usize - text.as_ptr() as usize;
+    let trimmed = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    trimmed.map(|line| place(line)..place(line) + line.len()).collect()
+}
+
+/// An embedded text is asked for in a form that it does not have.
+fn undivided(config: &TextConfig) -> DataError {
+    let message = format!("does not apply to `{}`, which is no file; set it to \"whole\" or \"lines\"", config.source);
+    DataError::Config { key: "documents", message }
+}
+
+/// All `.txt` and `.txt.gz` files at any depth below `folder`, sorted by path.
 pub(super) fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    files_that_end(folder, &[".txt", ".txt.gz"])
+}
+
+/// All files at any depth below `folder` whose names end so, sorted by path. Links to folders are not followed, so that a
+/// loop of links ends.
+fn files_that_end(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -147,7 +213,7 @@ pub(super) fn text_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
             let name = entry.file_name().to_string_lossy().to_lowercase();
             if kind.is_dir() {
                 folders.push(entry.path());
-            } else if (name.ends_with(".txt") || name.ends_with(".txt.gz")) && entry.path().is_file() {
+            } else if endings.iter().any(|ending| name.ends_with(ending)) && entry.path().is_file() {
                 files.push(entry.path());
             }
         }
@@ -191,6 +257,34 @@ mod tests {
         let corpus = read(folder, Encoding::Utf8).unwrap();
         assert_eq!(corpus.text, "one|two|three");
         assert_eq!(corpus.files.len(), 3);
+    }
+
+    #[test]
+    fn documents_by_line_file_and_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        write(folder, "a.txt", b" one two \r\n\n \nthree\n");
+        write(folder, "b.txt", b"four");
+        let documents = |documents, source: &Path| {
+            let source = source.to_str().unwrap().to_owned();
+            let corpus = Corpus::read(&TextConfig { source, documents, ..TextConfig::default() })?;
+            Ok::<_, DataError>(
+                corpus.documents.iter().map(|range| corpus.text[range.clone()].to_owned()).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(documents(Documents::Lines, folder).unwrap(), ["one two", "three", "four"]);
+        assert_eq!(documents(Documents::Files, folder).unwrap(), [" one two \r\n\n \nthree\n", "four"]);
+        assert!(documents(Documents::Whole, folder).unwrap().is_empty());
+        let said = documents(Documents::JsonLines, folder).unwrap_err().to_string();
+        assert!(said.contains("no .jsonl or .jsonl.gz file"), "{said}");
+        write(folder, "c.jsonl", b"{\"text\": \"one\\ntwo\", \"id\": 1}\n\n{\"text\": \" \"}\n{\"text\": \"three\"}\n");
+        assert_eq!(documents(Documents::JsonLines, folder).unwrap(), ["one\ntwo", "three"]);
+        let bad = write(folder, "d.jsonl", b"{\"text\": \"one\"}\n{\"body\": \"two\"}\n");
+        let said = documents(Documents::JsonLines, &bad).unwrap_err().to_string();
+        assert!(said.contains("d.jsonl, line 2: expected is a JSON object") && said.contains("`text`"), "{said}");
+        let said = documents(Documents::Files, Path::new("embedded:stories")).unwrap_err().to_string();
+        assert!(said.starts_with("`documents` does not apply to `embedded:stories`"), "{said}");
+        assert!(documents(Documents::Lines, Path::new("embedded:stories")).unwrap().len() > 100);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 use crate::DataError;
 use crate::text::corpus::Corpus;
-use crate::text::tokenizer::Tokenizer;
+use crate::text::tokenizer::{SpecialRole, Tokenizer};
 use crate::text::windows::{ContiguousWindows, RandomWindows, TextBatches};
-use crate::text::{Sampling, TextConfig};
+use crate::text::{DocumentWindows, GrowingWindows, Sampling, TextConfig};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A corpus that is read, split and tokenised: all that training a language model needs of its data.
@@ -11,7 +12,9 @@ use std::sync::Arc;
 pub struct TextData {
     /// The tokenizer, trained on the training part or given.
     pub tokenizer: Tokenizer,
-    /// Tokens of the training part, the head of the text.
+    /// Where the source is divided into documents, the token that ends each of them.
+    pub separator: Option<u32>,
+    /// Tokens of the training part, the head of the text. With documents, a separator, and documents that end with one each.
     pub train: Arc<[u32]>,
     /// The last token of the training part, as context, and then all tokens of the validation part, the tail of the text.
     pub validation: Arc<[u32]>,
@@ -26,13 +29,16 @@ pub struct TextFacts {
     pub source: String,
     /// Files read; 0 for an embedded source.
     pub num_files: usize,
+    /// Documents of the source; 0 where it is one text.
+    #[serde(default)]
+    pub num_documents: usize,
     /// Characters of the whole text.
     pub num_characters: usize,
     /// UTF-8 bytes of the whole text.
     pub num_bytes: usize,
     /// Size of the vocabulary.
     pub vocab_size: usize,
-    /// Tokens of the training part.
+    /// Tokens of the training part, separators included.
     pub train_tokens: usize,
     /// Tokens of the validation part; each is a target exactly once in a validation pass.
     pub validation_tokens: usize,
@@ -93,7 +99,11 @@ impl TextData {
         tokenizer: impl FnOnce(&str) -> Result<Tokenizer, DataError>,
     ) -> Result<Self, DataError> {
         let corpus = Corpus::read(config)?;
-        let (train_text, validation_text) = split(&corpus.text, config.validation_fraction);
+        let (train_text, validation_text) = if corpus.documents.is_empty() {
+            split(&corpus.text, config.validation_fraction)
+        } else {
+            split_documents(&corpus, config.validation_fraction)?
+        };
         if train_text.is_empty() {
             return Err(DataError::TooFewTokens {
                 part: "training",
@@ -104,24 +114,39 @@ impl TextData {
             });
         }
         let tokenizer = tokenizer(train_text)?;
+        if !corpus.documents.is_empty() {
+            return Self::of_documents(config, &corpus, train_text.len(), tokenizer.with_special(SpecialRole::End)?);
+        }
         let train = tokenizer.encode(train_text).map_err(|error| in_part(error, "training part"))?;
         let tail = tokenizer.encode(validation_text).map_err(|error| in_part(error, "validation part"))?;
-        let per_token = |count: usize| count as f64 / tail.len().max(1) as f64;
-        let facts = TextFacts {
-            source: config.source.clone(),
-            num_files: corpus.files.len(),
-            num_characters: corpus.text.chars().count(),
-            num_bytes: corpus.text.len(),
-            vocab_size: tokenizer.vocab_size(),
-            train_tokens: train.len(),
-            validation_tokens: tail.len(),
-            bytes_per_token: per_token(validation_text.len()),
-            characters_per_token: per_token(validation_text.chars().count()),
-            words_per_token: per_token(validation_text.split_whitespace().count()),
-            unknown_rate: tokenizer.unknown_rate(&tail),
-        };
+        let facts = facts(config, &corpus, &tokenizer, train.len(), &tail, validation_text);
         let validation = train.last().into_iter().chain(&tail).copied().collect();
-        Ok(Self { tokenizer, train: train.into(), validation, facts })
+        Ok(Self { tokenizer, separator: None, train: train.into(), validation, facts })
+    }
+
+    /// As [`build`](Self::build) of a source that is divided, where the training part has the documents before byte `train_end`.
+    fn of_documents(
+        config: &TextConfig,
+        corpus: &Corpus,
+        train_end: usize,
+        tokenizer: Tokenizer,
+    ) -> Result<Self, DataError> {
+        let Some(separator) = tokenizer.special().end else {
+            let reason = "it has no token for the end of a document".to_owned();
+            return Err(DataError::Tokenizer { action: "take another token", reason });
+        };
+        let encoded = |part: &[Range<usize>], name: &'static str| -> Result<Vec<u32>, DataError> {
+            let texts: Vec<&str> = part.iter().map(|range| &corpus.text[range.clone()]).collect();
+            let documents = tokenizer.encode_batch(&texts).map_err(|error| in_part(error, name))?;
+            let ended = documents.into_iter().flat_map(|document| document.into_iter().chain([separator]));
+            Ok(std::iter::once(separator).chain(ended).collect())
+        };
+        let (head, tail) = corpus.documents.split_at(corpus.documents.partition_point(|range| range.start < train_end));
+        let train = encoded(head, "document of the training part in which it stands")?;
+        let validation = encoded(tail, "document of the validation part in which it stands")?;
+        let validation_text = &corpus.text[train_end..];
+        let facts = facts(config, corpus, &tokenizer, train.len() - 1, &validation[1..], validation_text);
+        Ok(Self { tokenizer, separator: Some(separator), train: train.into(), validation: validation.into(), facts })
     }
 
     /// Training batches as `config` wants them; their order follows from `seed`.
@@ -130,15 +155,22 @@ impl TextData {
     /// [`DataError::TooFewTokens`] if the training part does not fill one batch.
     pub fn train_batches(&self, config: &TextConfig, seed: u64) -> Result<Arc<dyn TextBatches>, DataError> {
         let (tokens, batch_size, seq_len) = (self.train.clone(), config.batch_size, config.seq_len);
-        Ok(match config.sampling {
-            Sampling::Contiguous => {
+        let batches: Arc<dyn TextBatches> = match (self.separator, config.sampling) {
+            (Some(separator), _) if !config.packing => {
+                Arc::new(DocumentWindows::new(tokens, separator, batch_size, seq_len, Some(seed))?)
+            }
+            (_, Sampling::Contiguous) => {
                 let offset_seed = config.random_offset.then_some(seed);
                 Arc::new(ContiguousWindows::training(tokens, batch_size, seq_len, offset_seed)?)
             }
-            Sampling::Random => {
+            (_, Sampling::Random) => {
                 let batches = config.batches_per_epoch;
                 Arc::new(RandomWindows::new(tokens, batch_size, seq_len, batches, seed)?)
             }
+        };
+        Ok(match config.seq_len_warmup {
+            Some(warmup) => Arc::new(GrowingWindows::new(batches, warmup, seq_len)),
+            None => batches,
         })
     }
 
@@ -149,8 +181,51 @@ impl TextData {
     /// [`DataError::TooFewTokens`] if the validation part is empty.
     pub fn validation_batches(&self, config: &TextConfig) -> Result<Arc<dyn TextBatches>, DataError> {
         let (tokens, batch_size, seq_len) = (self.validation.clone(), config.batch_size, config.seq_len);
+        if let Some(separator) = self.separator.filter(|_| !config.packing) {
+            return Ok(Arc::new(DocumentWindows::new(tokens, separator, batch_size, seq_len, None)?));
+        }
         Ok(Arc::new(ContiguousWindows::validation(tokens, batch_size, seq_len)?))
     }
+}
+
+/// Counts for reports, of a corpus whose `validation_text` became the tokens `tail`.
+fn facts(
+    config: &TextConfig,
+    corpus: &Corpus,
+    tokenizer: &Tokenizer,
+    train_tokens: usize,
+    tail: &[u32],
+    validation_text: &str,
+) -> TextFacts {
+    let per_token = |count: usize| count as f64 / tail.len().max(1) as f64;
+    TextFacts {
+        source: config.source.clone(),
+        num_files: corpus.files.len(),
+        num_documents: corpus.documents.len(),
+        num_characters: corpus.text.chars().count(),
+        num_bytes: corpus.text.len(),
+        vocab_size: tokenizer.vocab_size(),
+        train_tokens,
+        validation_tokens: tail.len(),
+        bytes_per_token: per_token(validation_text.len()),
+        characters_per_token: per_token(validation_text.chars().count()),
+        words_per_token: per_token(validation_text.split_whitespace().count()),
+        unknown_rate: tokenizer.unknown_rate(tail),
+    }
+}
+
+/// The documents for training, and those behind them for validation: as many that these have about `fraction` of the bytes, and at
+/// least one of both.
+fn split_documents(corpus: &Corpus, fraction: f64) -> Result<(&str, &str), DataError> {
+    let documents = &corpus.documents;
+    if documents.len() < 2 {
+        let message =
+            "divides the source into a single document; two are needed, for training and for validation".to_owned();
+        return Err(DataError::Config { key: "documents", message });
+    }
+    let kept = (corpus.text.len() as f64 * (1.0 - fraction)) as usize;
+    let first = documents.partition_point(|range| range.end <= kept).clamp(1, documents.len() - 1);
+    Ok(corpus.text.split_at(documents[first].start))
 }
 
 /// Head and tail of `text`; the head has `1 - fraction` of the characters, rounded down.
@@ -232,6 +307,48 @@ mod tests {
         assert!(message.contains("'z'") && message.contains("number 3 of the validation part"), "{message}");
         config.tokenizer = toml::from_str("kind = \"char\"\nunknown = \"token\"").unwrap();
         assert_eq!(*TextData::load(&config).unwrap().validation, [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn documents_are_packed_or_padded_and_never_cut_between_the_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config =
+            TextConfig { documents: crate::text::Documents::Lines, ..config_of(&folder, "ab\n\nabcab\nba\ncab\n") };
+        let data = TextData::load(&config).unwrap();
+        let separator = data.separator.unwrap();
+        let end = "<|endoftext|>";
+        assert_eq!(data.tokenizer.decode(&data.train), format!("{end}ab{end}abcab{end}ba{end}"));
+        assert_eq!(data.tokenizer.decode(&data.validation), format!("{end}cab{end}"));
+        let facts = &data.facts;
+        assert_eq!((facts.num_documents, facts.train_tokens, facts.validation_tokens), (4, 12, 4));
+        // Packed: full windows over all of it.
+        config.random_offset = false;
+        let batch = data.train_batches(&config, 0).unwrap().batch(0, 0);
+        assert_eq!(batch.documents(separator), [0, 1, 1, 0, 0, 0]);
+        config.packing = false;
+        let padded = data.train_batches(&config, 0).unwrap();
+        assert_eq!((padded.num_batches(), padded.num_targets()), (2, 12));
+        assert_eq!(data.validation_batches(&config).unwrap().num_targets(), 4);
+        // A run's tokenizer has the separator already.
+        let again = TextData::load_with(&config, data.tokenizer.clone()).unwrap();
+        assert_eq!((again.validation, again.separator), (data.validation, Some(separator)));
+        std::fs::write(folder.path().join("text.txt"), "only one").unwrap();
+        assert!(
+            TextData::load(&config).unwrap_err().to_string().contains("`documents` divides the source into a single")
+        );
+    }
+
+    #[test]
+    fn windows_grow_where_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config_of(&folder, &"ab".repeat(300));
+        config.seq_len = 24;
+        config.seq_len_warmup = Some(crate::text::SeqLenWarmup { start: 8, steps: 4 });
+        let data = TextData::load(&config).unwrap();
+        let train = data.train_batches(&config, 0).unwrap();
+        let lengths: Vec<usize> = (0..5).map(|index| train.batch(0, index).seq_len).collect();
+        assert_eq!(lengths, [8, 8, 16, 16, 24]);
+        assert_eq!(data.validation_batches(&config).unwrap().batch(0, 0).seq_len, 24);
     }
 
     #[test]

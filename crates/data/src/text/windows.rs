@@ -33,6 +33,30 @@ impl TextBatch {
     pub fn num_targets(&self) -> usize {
         self.targets.iter().filter(|target| **target != IGNORE_TARGET).count()
     }
+
+    /// To which document each input belongs, so that attention can be kept within it: `[batch_size, seq_len]` numbers that count from 0
+    /// in each row and go up after each `separator`, the token for the end of a document
+    /// ([`TextData::separator`](super::TextData::separator)). The separator belongs to the document that it ends.
+    pub fn documents(&self, separator: u32) -> Vec<i32> {
+        let mut documents = Vec::with_capacity(self.inputs.len());
+        for row in self.inputs.chunks(self.seq_len.max(1)) {
+            let mut document = 0;
+            for token in row {
+                documents.push(document);
+                document += i32::from(*token == separator as i32);
+            }
+        }
+        documents
+    }
+
+    /// The same batch with the first `seq_len` tokens of each row, where it has more.
+    pub(super) fn cut(self, seq_len: usize) -> Self {
+        if seq_len >= self.seq_len {
+            return self;
+        }
+        let heads = |tokens: &[i32]| tokens.chunks(self.seq_len).flat_map(|row| &row[..seq_len]).copied().collect();
+        Self { inputs: heads(&self.inputs), targets: heads(&self.targets), seq_len, ..self }
+    }
 }
 
 /// Something that deals batches by number.
@@ -237,7 +261,7 @@ impl TextBatches for RandomWindows {
 }
 
 impl TextBatch {
-    fn empty(batch_size: usize, seq_len: usize, reset_state: bool) -> Self {
+    pub(super) fn empty(batch_size: usize, seq_len: usize, reset_state: bool) -> Self {
         Self {
             inputs: Vec::with_capacity(batch_size * seq_len),
             targets: Vec::with_capacity(batch_size * seq_len),
@@ -248,7 +272,7 @@ impl TextBatch {
     }
 
     /// Appends `length` inputs from token `first` on, and their successors as targets, over `tokens` as a ring.
-    fn push_window(&mut self, tokens: &[u32], first: usize, length: usize) {
+    pub(super) fn push_window(&mut self, tokens: &[u32], first: usize, length: usize) {
         push_ring(&mut self.inputs, tokens, first, length);
         push_ring(&mut self.targets, tokens, first + 1, length);
     }
@@ -264,7 +288,7 @@ fn push_ring(row: &mut Vec<i32>, tokens: &[u32], first: usize, mut length: usize
     }
 }
 
-fn check_sizes(batch_size: usize, seq_len: usize) -> Result<(), DataError> {
+pub(super) fn check_sizes(batch_size: usize, seq_len: usize) -> Result<(), DataError> {
     for (key, size) in [("batch_size", batch_size), ("seq_len", seq_len)] {
         if size == 0 {
             let message = "is 0; it must be at least 1".to_owned();
@@ -333,6 +357,25 @@ mod tests {
         assert_eq!(windows.batch(3, 2), windows.clone().batch(3, 2));
         let other = ContiguousWindows::training(positions(1000), 4, 8, Some(2)).unwrap();
         assert_ne!(windows.batch(0, 0), other.batch(0, 0));
+    }
+
+    #[test]
+    fn documents_are_numbered_by_row_and_rows_can_be_cut() {
+        let batch = TextBatch {
+            inputs: vec![5, 9, 6, 7, 9, 9, 8, 8],
+            targets: vec![9, 6, 7, 9, 9, 8, 8, 8],
+            batch_size: 2,
+            seq_len: 4,
+            reset_state: true,
+        };
+        assert_eq!(batch.documents(9), [0, 0, 1, 1, 0, 1, 2, 2]);
+        let cut = batch.clone().cut(3);
+        assert_eq!(
+            (cut.inputs.as_slice(), cut.targets.as_slice()),
+            ([5, 9, 6, 9, 9, 8].as_slice(), [9, 6, 7, 9, 8, 8].as_slice())
+        );
+        assert_eq!((cut.batch_size, cut.seq_len), (2, 3));
+        assert_eq!(batch.clone().cut(7), batch);
     }
 
     #[test]

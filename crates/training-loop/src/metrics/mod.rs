@@ -5,6 +5,7 @@ pub mod calibration;
 pub mod chrf;
 pub mod confusion;
 pub mod edit_distance;
+pub mod entities;
 mod ngrams;
 mod tokenizer_13a;
 
@@ -13,6 +14,7 @@ pub use calibration::Calibration;
 pub use chrf::{Chrf, corpus_chrf};
 pub use confusion::{Confusion, precision_recall_f1};
 pub use edit_distance::{Edits, edit_distance};
+pub use entities::{Entity, EntityCounts, EntityScores, entities, entity_scores};
 
 /// Why there is no score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,18 @@ pub enum MetricError {
     NoReference {
         /// Which one, counted from 0.
         index: usize,
+    },
+    /// A sentence has other numbers of tags than of words.
+    #[error(
+        "sentence {index} (counted from 0) has {hypothesis} tag(s), and its reference {reference}; each word needs one of both"
+    )]
+    Lengths {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Tags of the hypothesis.
+        hypothesis: usize,
+        /// Tags of the reference.
+        reference: usize,
     },
 }
 

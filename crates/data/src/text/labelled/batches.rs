@@ -6,12 +6,14 @@ use std::sync::Arc;
 /// One batch of labelled texts, padded at the end to its longest.
 ///
 /// # Shapes
-/// `tokens` is row-major `[batch_size, seq_len]`; `lengths`, `labels` and `indices` are `[batch_size]`.
+/// `tokens` and `segments` are row-major `[batch_size, seq_len]`; `lengths`, `labels` and `indices` are `[batch_size]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledBatch {
     /// Tokens. Places at and after a row's length hold the tokenizer's padding token, or 0 where it has none.
     pub tokens: Vec<i32>,
-    /// Tokens of each row that are text: from 1 to `seq_len`.
+    /// 1 where the token belongs to the second text of a pair or to its end, else 0 (BERT's `token_type_ids`).
+    pub segments: Vec<i32>,
+    /// Tokens of each row that are no padding: from 1 to `seq_len`.
     pub lengths: Vec<i32>,
     /// The class of each row, by its place in [`LabelledData::classes`](super::LabelledData::classes).
     pub labels: Vec<i32>,
@@ -28,6 +30,8 @@ pub struct LabelledBatch {
 pub(super) struct Rows {
     /// Tokens of each text, cut and never empty.
     pub tokens: Vec<Box<[i32]>>,
+    /// The place in those tokens where the second text of a pair begins; their number where there is none.
+    pub seconds: Vec<usize>,
     /// The class of each text.
     pub labels: Vec<i32>,
     /// What fills a row after its text.
@@ -71,12 +75,16 @@ impl Rows {
     fn batch(&self, indices: Vec<usize>) -> LabelledBatch {
         let seq_len = indices.iter().map(|index| self.tokens[*index].len()).max().unwrap_or(0);
         let mut tokens = Vec::with_capacity(indices.len() * seq_len);
-        for (row, index) in (1..).zip(&indices) {
-            tokens.extend_from_slice(&self.tokens[*index]);
-            tokens.resize(row * seq_len, self.padding);
+        let mut segments = vec![0; indices.len() * seq_len];
+        for (row, index) in indices.iter().enumerate() {
+            let text = &self.tokens[*index];
+            tokens.extend_from_slice(text);
+            tokens.resize((row + 1) * seq_len, self.padding);
+            segments[row * seq_len + self.seconds[*index]..row * seq_len + text.len()].fill(1);
         }
         LabelledBatch {
             tokens,
+            segments,
             lengths: indices.iter().map(|index| self.tokens[*index].len() as i32).collect(),
             labels: indices.iter().map(|index| self.labels[*index]).collect(),
             batch_size: indices.len(),
@@ -98,8 +106,10 @@ mod tests {
         ) {
             // Text `i` has `lengths[i]` tokens, all `i + 1`, and class `i % 2`.
             let tokens = (1..).zip(&lengths).map(|(token, length)| vec![token; *length].into()).collect();
+            // Of each second text, the last token belongs to a second segment.
+            let seconds: Vec<usize> = lengths.iter().enumerate().map(|(index, length)| length - index % 2).collect();
             let labels = (0..lengths.len() as i32).map(|index| index % 2).collect();
-            let rows = Arc::new(Rows { tokens, labels, padding: 0 });
+            let rows = Arc::new(Rows { tokens, seconds: seconds.clone(), labels, padding: 0 });
             let dealer = Dealer::shuffled((0..lengths.len()).collect(), batch_size, seed);
             let batches = LabelledBatches::new(rows.clone(), dealer);
             for batch in (0..batches.num_batches()).map(|index| batches.batch(0, index)) {
@@ -111,6 +121,9 @@ mod tests {
                     prop_assert_eq!(text, &*rows.tokens[*index]);
                     prop_assert!(padding.iter().all(|token| *token == 0));
                     prop_assert_eq!(batch.labels[row], rows.labels[*index]);
+                    for (place, segment) in batch.segments[row * batch.seq_len..][..batch.seq_len].iter().enumerate() {
+                        prop_assert_eq!(*segment == 1, place >= seconds[*index] && place < lengths[*index]);
+                    }
                 }
             }
         }

@@ -19,6 +19,7 @@ pub(super) const EMBEDDED: [&str; 1] = ["reviews"];
 /// encoding = "utf-8"
 /// tokenizer = { kind = "word", vocab_size = 20000 }
 /// max_len = 256
+/// add_special_tokens = true        # left out: where the tokenizer has them
 /// validation_fraction = 0.1
 /// test_fraction = 0.1
 /// batch_size = 64
@@ -36,14 +37,23 @@ pub struct LabelledConfig {
     pub encoding: Encoding,
     /// In a table, the column with the texts.
     pub text_column: String,
+    /// In a table, the column with a second text, where a class is that of two texts together, as of a question and its answer.
+    /// Left out or empty, there is one. Needs a tokenizer with a special token for the end of a text.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub pair_column: String,
     /// In a table, the column with the classes.
     pub label_column: String,
     /// How text becomes tokens: `{ kind = "word", vocab_size = 20000 }`, `{ kind = "char", unknown = "token" }`,
-    /// `{ kind = "bpe", vocab_size = 2000 }`, or `{ kind = "file", path = "tokenizer.json" }`. Trained on the training
-    /// part only.
+    /// `{ kind = "bpe", vocab_size = 2000 }`, `{ kind = "word_piece", vocab_size = 8000 }`, or
+    /// `{ kind = "file", path = "tokenizer.json" }`. Trained on the training part only.
     pub tokenizer: TokenizerConfig,
-    /// Tokens after which a text is cut.
+    /// Tokens after which a text is cut, special ones included. Of two texts the longer is cut first.
     pub max_len: usize,
+    /// Whether each text stands between the tokenizer's special tokens for its beginning and its end, as BERT reads it:
+    /// `[CLS] text [SEP]`, and two texts as `[CLS] text [SEP] other text [SEP]`. Left out, they do exactly where the tokenizer has
+    /// both, as WordPiece does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub add_special_tokens: Option<bool>,
     /// The part of each class that is kept for validation: above 0 and below 1.
     pub validation_fraction: f64,
     /// The part of each class that is kept for a test at the very end: from 0 to below 1.
@@ -63,9 +73,11 @@ impl Default for LabelledConfig {
             source: "embedded:reviews".to_owned(),
             encoding: Encoding::default(),
             text_column: "text".to_owned(),
+            pair_column: String::new(),
             label_column: "label".to_owned(),
             tokenizer: TokenizerConfig::Word(WordConfig::default()),
             max_len: 256,
+            add_special_tokens: None,
             validation_fraction: 0.1,
             test_fraction: 0.1,
             split_seed: 0,
@@ -89,11 +101,26 @@ impl LabelledConfig {
         if self.text_column == self.label_column {
             wrong.push(("label_column", "is the same as `text_column`; give the column with the classes".to_owned()));
         }
+        if !self.pair_column.is_empty() {
+            if [&self.text_column, &self.label_column].contains(&&self.pair_column) {
+                let message = "is the same as `text_column` or `label_column`; give the column with the second text";
+                wrong.push(("pair_column", message.to_owned()));
+            }
+            if !self.add_special_tokens {
+                let message = "needs `add_special_tokens = true`: without them nothing tells where a text ends";
+                wrong.push(("pair_column", message.to_owned()));
+            }
+        }
         wrong.extend(wrong_fractions(self.validation_fraction, self.test_fraction));
         for (key, size) in [("max_len", self.max_len), ("batch_size", self.batch_size)] {
             if size == 0 {
                 wrong.push((key, "is 0; it must be at least 1".to_owned()));
             }
+        }
+        let needed = if self.pair_column.is_empty() { 3 } else { 5 };
+        if self.add_special_tokens && (1..needed).contains(&self.max_len) {
+            let message = format!("is {}; it must be at least {needed}, special tokens included", self.max_len);
+            wrong.push(("max_len", message));
         }
         wrong.extend(self.tokenizer.validate());
         wrong
@@ -117,6 +144,7 @@ mod tests {
             encoding = "utf-8"
             tokenizer = { kind = "word", vocab_size = 20000 }
             max_len = 256
+            add_special_tokens = false
             validation_fraction = 0.1
             test_fraction = 0.1
             batch_size = 64
@@ -165,6 +193,11 @@ mod tests {
             "tokenizer.vocab_size",
         ];
         assert_eq!(keys, expected);
+        let pairs = LabelledConfig { pair_column: "label".to_owned(), ..LabelledConfig::default() };
+        let keys: Vec<&str> = pairs.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["pair_column", "pair_column"]);
+        let short = LabelledConfig { add_special_tokens: true, max_len: 2, ..LabelledConfig::default() };
+        assert!(short.validate()[0].1.contains("at least 3"));
         let greedy = LabelledConfig { validation_fraction: 0.5, test_fraction: 0.5, ..LabelledConfig::default() };
         assert!(greedy.validate()[0].1.contains("nothing is left for training"));
     }

@@ -5,8 +5,10 @@ use super::source::{LabelledSource, LabelledText};
 use crate::dealing::Dealer;
 use crate::split::{duplicates, split};
 use crate::text::corpus::EMBEDDED_PREFIX;
+use crate::text::framing::{Frame, Framed};
 use crate::text::tokenizer::Tokenizer;
 use crate::{DataError, PartCounts};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,7 +38,7 @@ impl LabelledData {
     ///
     /// # Errors
     /// [`DataError`] for impossible settings, a source that cannot be read or has fewer than two classes, a split that leaves a
-    /// class without training text, and a text that the tokenizer refuses.
+    /// class without training text, a text that the tokenizer refuses, and `add_special_tokens` with a tokenizer that has none.
     pub fn load(config: &LabelledConfig) -> Result<Self, DataError> {
         config.checked()?;
         let source = LabelledSource::read(config)?;
@@ -61,21 +63,23 @@ impl LabelledData {
         source: LabelledSource,
         tokenizer: impl FnOnce(&str) -> Result<Tokenizer, DataError>,
     ) -> Result<Self, DataError> {
-        let texts: Vec<(&str, usize)> = source.texts.iter().map(|text| (text.text.as_str(), text.label)).collect();
+        let wholes: Vec<Cow<'_, str>> = source.texts.iter().map(LabelledText::whole).collect();
+        let texts: Vec<(&str, usize)> =
+            wholes.iter().zip(&source.texts).map(|(whole, text)| (whole.as_ref(), text.label)).collect();
         let groups = duplicates(texts.iter().map(|text| text.0));
         let (validation, test) = (config.validation_fraction, config.test_fraction);
         let parts = split(&texts, &groups, source.classes.len(), validation, test, config.split_seed);
         let classes = PartCounts::of(&source.classes, &parts, |index| [source.texts[index].label]);
         check_parts(&classes)?;
 
-        let train_texts: Vec<&str> = parts.train.iter().map(|index| source.texts[*index].text.as_str()).collect();
+        let train_texts: Vec<&str> = parts.train.iter().map(|index| texts[*index].0).collect();
         let tokenizer = tokenizer(&train_texts.join("\n"))?;
-        let mut tokens = encode_all(&tokenizer, &source)?;
-        let mut lengths: Vec<usize> = tokens.iter().map(Vec::len).collect();
+        let frame = frame(&tokenizer, config)?;
+        let encoded = encode_all(&tokenizer, &source)?;
+        let mut lengths: Vec<usize> = encoded.iter().map(|(text, pair)| uncut(frame, text, pair.as_ref())).collect();
         lengths.sort_unstable();
-        for tokens in &mut tokens {
-            shape(tokens, config.max_len, &tokenizer);
-        }
+        let framed: Vec<Framed> =
+            encoded.into_iter().map(|(text, pair)| shape(frame, text, pair, config.max_len, &tokenizer)).collect();
 
         let contradicts = |group: &Vec<usize>| {
             let label = |index: usize| source.texts[index].label;
@@ -95,14 +99,19 @@ impl LabelledData {
             num_contradictions: groups.iter().map(contradicts).sum(),
             num_empty: source.num_empty,
             unknown_rate: tokenizer
-                .unknown_rate(parts.validation.iter().flat_map(|index| &tokens[*index]))
+                .unknown_rate(parts.validation.iter().flat_map(|index| &framed[*index].tokens))
                 .unwrap_or(0.0),
         };
         let rows = Rows {
-            tokens: tokens.into_iter().map(as_row).collect(),
+            seconds: framed
+                .iter()
+                .map(|framed| framed.segments.iter().take_while(|segment| **segment == 0).count())
+                .collect(),
+            tokens: framed.into_iter().map(|framed| as_row(framed.tokens)).collect(),
             labels: source.texts.iter().map(|text| text.label as i32).collect(),
             padding: tokenizer.padding_token().unwrap_or(0) as i32,
         };
+        drop(wholes);
         Ok(Self {
             tokenizer,
             classes: source.classes,
@@ -153,6 +162,11 @@ impl LabelledData {
         &self.texts[index].text
     }
 
+    /// The second text of that pair, uncut; none where the data have no pairs.
+    pub fn pair_text(&self, index: usize) -> Option<&str> {
+        self.texts[index].pair.as_deref()
+    }
+
     /// The class of that text, by its place in [`classes`](Self::classes).
     pub fn label(&self, index: usize) -> usize {
         self.texts[index].label
@@ -166,37 +180,94 @@ impl LabelledData {
     }
 }
 
-/// The tokens of one text as a model was trained to read it: at most `max_len`, and at least one.
+/// The tokens of one text as a model was trained to read it without special tokens: at most `max_len`, and at least one.
 ///
 /// # Errors
 /// As [`Tokenizer::encode`].
 pub fn encode_text(tokenizer: &Tokenizer, max_len: usize, text: &str) -> Result<Vec<i32>, DataError> {
-    let mut tokens = tokenizer.encode(text.trim())?;
-    shape(&mut tokens, max_len, tokenizer);
-    Ok(tokens.into_iter().map(|token| token as i32).collect())
+    let tokens = tokenizer.encode(text.trim())?;
+    Ok(as_row(shape(Frame::default(), tokens, None, max_len, tokenizer).tokens).into())
 }
 
-/// Cuts what is too long. A text of which nothing is left becomes one unknown word: models cannot read a text of no
-/// tokens.
-fn shape(tokens: &mut Vec<u32>, max_len: usize, tokenizer: &Tokenizer) {
-    tokens.truncate(max_len.max(1));
-    if tokens.is_empty() {
-        tokens.push(tokenizer.unknown_token().or(tokenizer.padding_token()).unwrap_or(0));
+/// One text, or two, as a model was trained to read them by `config`: with special tokens where it asks for them, at most
+/// `config.max_len` tokens, and at least one.
+///
+/// # Errors
+/// As [`Tokenizer::encode`], and [`DataError::Config`] for special tokens that `tokenizer` does not have.
+pub fn encode_example(
+    tokenizer: &Tokenizer,
+    config: &LabelledConfig,
+    text: &str,
+    pair: Option<&str>,
+) -> Result<Framed, DataError> {
+    let frame = frame(tokenizer, config)?;
+    let pair = pair.map(|pair| tokenizer.encode(pair.trim())).transpose()?;
+    Ok(shape(frame, tokenizer.encode(text.trim())?, pair, config.max_len, tokenizer))
+}
+
+/// What stands around the texts.
+fn frame(tokenizer: &Tokenizer, config: &LabelledConfig) -> Result<Frame, DataError> {
+    if !config.add_special_tokens {
+        return Ok(Frame::default());
     }
+    let frame = Frame::of(tokenizer);
+    // Between two texts stands the one for the end; a text alone can do with either.
+    let missing = if config.pair_column.is_empty() { frame.around_one() == 0 } else { frame.end.is_none() };
+    if missing {
+        let message = "is true, but the tokenizer has no such tokens; take one that has, as \
+                       `tokenizer = { kind = \"word_piece\", vocab_size = 8000 }`, or set it to false";
+        return Err(DataError::Config { key: "add_special_tokens", message: message.to_owned() });
+    }
+    Ok(frame)
+}
+
+/// Tokens of an example that is not cut.
+fn uncut(frame: Frame, text: &[u32], pair: Option<&Vec<u32>>) -> usize {
+    match pair {
+        Some(pair) => text.len() + pair.len() + frame.around_two(),
+        None => text.len() + frame.around_one(),
+    }
+}
+
+/// Puts an example in its frame and cuts what is too long. A text of which nothing is left becomes one unknown word: models cannot
+/// read a text of no tokens.
+fn shape(frame: Frame, text: Vec<u32>, pair: Option<Vec<u32>>, max_len: usize, tokenizer: &Tokenizer) -> Framed {
+    let max_len = max_len.max(1);
+    let framed = match pair {
+        Some(pair) => frame.two(text, pair, max_len),
+        None => frame.one(text, max_len),
+    };
+    if framed.tokens.is_empty() {
+        let nothing = tokenizer.unknown_token().or(tokenizer.padding_token()).unwrap_or(0);
+        return Framed { tokens: vec![nothing], segments: vec![0] };
+    }
+    framed
 }
 
 fn as_row(tokens: Vec<u32>) -> Box<[i32]> {
     tokens.into_iter().map(|token| token as i32).collect()
 }
 
+/// The tokens of a text, and those of the second one of a pair.
+type Encoded = (Vec<u32>, Option<Vec<u32>>);
+
 /// All texts, encoded; a text that is refused is named by its place.
-fn encode_all(tokenizer: &Tokenizer, source: &LabelledSource) -> Result<Vec<Vec<u32>>, DataError> {
-    let texts: Vec<&str> = source.texts.iter().map(|text| text.text.as_str()).collect();
-    let refused = match tokenizer.encode_batch(&texts) {
-        Ok(tokens) => return Ok(tokens),
+fn encode_all(tokenizer: &Tokenizer, source: &LabelledSource) -> Result<Vec<Encoded>, DataError> {
+    let firsts: Vec<&str> = source.texts.iter().map(|text| text.text.as_str()).collect();
+    let seconds: Vec<&str> = source.texts.iter().filter_map(|text| text.pair.as_deref()).collect();
+    let encoded = tokenizer.encode_batch(&firsts).and_then(|firsts| Ok((firsts, tokenizer.encode_batch(&seconds)?)));
+    let refused = match encoded {
+        Ok((firsts, seconds)) => {
+            let mut seconds = seconds.into_iter();
+            let second = |text: &LabelledText| text.pair.as_ref().and_then(|_| seconds.next());
+            return Ok(firsts.into_iter().zip(source.texts.iter().map(second)).collect());
+        }
         Err(error) => error,
     };
-    let found = source.texts.iter().find_map(|text| Some((text, tokenizer.encode(&text.text).err()?)));
+    let error = |text: &LabelledText| {
+        tokenizer.encode(&text.text).err().or_else(|| tokenizer.encode(text.pair.as_deref()?).err())
+    };
+    let found = source.texts.iter().find_map(|text| Some((text, error(text)?)));
     Err(match found {
         Some((text, error)) => {
             DataError::BadLine { path: source.files[text.file].clone(), line: text.line, message: error.to_string() }

@@ -5,6 +5,7 @@ use super::{reviews, table};
 use crate::text::corpus::{EMBEDDED_PREFIX, read_text, text_files};
 use crate::text::{Encoding, columns};
 use crate::{DataError, locate};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -13,12 +14,24 @@ use std::path::{Path, PathBuf};
 pub(super) struct LabelledText {
     /// The text, without white space at its ends; never empty.
     pub text: String,
+    /// The second text of a pair, in the same way.
+    pub pair: Option<String>,
     /// Its class, by place in [`LabelledSource::classes`].
     pub label: usize,
     /// Its file, by place in [`LabelledSource::files`].
     pub file: usize,
     /// The line of the file on which it begins, from 1.
     pub line: usize,
+}
+
+impl LabelledText {
+    /// The text, and the second below it where there is one.
+    pub fn whole(&self) -> Cow<'_, str> {
+        match &self.pair {
+            Some(pair) => Cow::Owned(format!("{}\n{pair}", self.text)),
+            None => Cow::Borrowed(&self.text),
+        }
+    }
 }
 
 /// All texts of a source.
@@ -41,6 +54,7 @@ impl LabelledSource {
     pub fn read(config: &LabelledConfig) -> Result<Self, DataError> {
         let mut source = Self::default();
         let path = match config.source.strip_prefix(EMBEDDED_PREFIX) {
+            Some("reviews") if !config.pair_column.is_empty() => return Err(no_pairs(&config.source)),
             Some("reviews") => {
                 source.add_reviews(&config.source);
                 PathBuf::from(&config.source)
@@ -66,8 +80,13 @@ impl LabelledSource {
 
     /// Takes one text of `class` that begins on `line` of the file added last.
     pub fn add(&mut self, text: &str, class: &str, line: usize) {
-        let text = text.trim();
-        if text.is_empty() {
+        self.add_pair(text, None, class, line);
+    }
+
+    /// As [`add`](Self::add), perhaps with a second text.
+    pub fn add_pair(&mut self, text: &str, pair: Option<&str>, class: &str, line: usize) {
+        let (text, pair) = (text.trim(), pair.map(str::trim));
+        if text.is_empty() || pair.is_some_and(str::is_empty) {
             self.num_empty += 1;
             return;
         }
@@ -80,7 +99,7 @@ impl LabelledSource {
             }
         };
         let file = self.files.len() - 1;
-        self.texts.push(LabelledText { text: text.to_owned(), label, file, line });
+        self.texts.push(LabelledText { text: text.to_owned(), pair: pair.map(str::to_owned), label, file, line });
     }
 
     fn add_reviews(&mut self, name: &str) {
@@ -91,10 +110,14 @@ impl LabelledSource {
     }
 
     fn add_path(&mut self, path: &Path, config: &LabelledConfig) -> Result<(), DataError> {
+        let delimiter = if path.is_dir() { None } else { columns::delimiter(path) };
+        if delimiter.is_none() && !config.pair_column.is_empty() {
+            return Err(no_pairs(&config.source));
+        }
         if path.is_dir() {
             return self.add_folder(path, config.encoding);
         }
-        match columns::delimiter(path) {
+        match delimiter {
             Some(delimiter) => table::read(path, delimiter, config, self),
             None => {
                 let message = "labelled texts are expected as a .csv or .tsv file, as a folder with one sub-folder of \
@@ -161,6 +184,12 @@ impl LabelledSource {
         }
         self.classes = sorted;
     }
+}
+
+/// A second text is asked for where there can be none.
+fn no_pairs(source: &str) -> DataError {
+    let message = format!("applies to a .csv or .tsv file only, and `source` is `{source}`; leave it out");
+    DataError::Config { key: "pair_column", message }
 }
 
 /// Sub-folders and files of `folder`, each sorted by path, without hidden ones and without a README.

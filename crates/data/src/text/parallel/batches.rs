@@ -82,10 +82,17 @@ impl ParallelBatches {
     }
 }
 
+/// More tokens than a text has.
+const LONGEST: usize = 1 << 20;
+
+/// Tokens of the longer side of a pair, boundaries included, by its [`Rows::length`].
+pub(super) fn longer_side(length: usize) -> usize {
+    (length / LONGEST + 1).max(length % LONGEST)
+}
+
 impl Rows {
     /// A number by which pairs of similar length stand together: first by target, the costlier side, then by source.
     pub fn length(&self, index: usize) -> usize {
-        const LONGEST: usize = 1 << 20;
         self.targets[index].len() * LONGEST + self.sources[index].len().min(LONGEST - 1)
     }
 
@@ -132,6 +139,8 @@ mod tests {
             source_boundary: 9,
             target_boundary: 8,
         };
+        // The first has three tokens of source; the second two of target, and a boundary.
+        assert_eq!([0, 1].map(|index| longer_side(rows.length(index))), [3, 3]);
         let batches = ParallelBatches::new(rows.into(), Dealer::fixed([0, 1].into(), 2));
         let batch = batches.batch(0, 0);
         assert_eq!(batch.source, [1, 2, 9, 3, 9, 9]);

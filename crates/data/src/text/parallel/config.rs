@@ -22,7 +22,7 @@ pub(super) const EMBEDDED: [&str; 1] = ["dates"];
 /// max_len = 100
 /// validation_fraction = 0.05
 /// test_fraction = 0.05
-/// batch_size = 64
+/// batch_size = 64                  # or by tokens: max_tokens = 4000
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -60,6 +60,10 @@ pub struct ParallelConfig {
     pub split_seed: u64,
     /// Pairs in a batch; the last batch of a pass may have fewer.
     pub batch_size: usize,
+    /// Tokens in a batch, on the longer side and padding included: a batch has as many pairs of similar length as fit, many short
+    /// ones or a few long ones, and `batch_size` plays no part. More than `max_len`. Left out, `batch_size` decides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<usize>,
     /// Whether a training batch gathers pairs of similar length, so that little of it is padding. The batches still come in
     /// random order, and each pair comes once an epoch.
     pub bucket_by_length: bool,
@@ -82,6 +86,7 @@ impl Default for ParallelConfig {
             test_fraction: 0.05,
             split_seed: 0,
             batch_size: 64,
+            max_tokens: None,
             bucket_by_length: true,
         }
     }
@@ -105,6 +110,16 @@ impl ParallelConfig {
         for (key, size) in [("max_len", self.max_len), ("batch_size", self.batch_size)] {
             if size == 0 {
                 wrong.push((key, "is 0; it must be at least 1".to_owned()));
+            }
+        }
+        if let Some(max_tokens) = self.max_tokens {
+            if max_tokens <= self.max_len {
+                let message =
+                    format!("is {max_tokens}; it must be more than `max_len`, {}, for a pair to fit", self.max_len);
+                wrong.push(("max_tokens", message));
+            }
+            if !self.bucket_by_length {
+                wrong.push(("max_tokens", "needs `bucket_by_length = true`, as it gathers by length".to_owned()));
             }
         }
         wrong.extend(self.tokenizer.validate());
@@ -161,5 +176,9 @@ mod tests {
         };
         let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["source", "to", "validation_fraction", "max_len", "batch_size"]);
+        let config = ParallelConfig { max_tokens: Some(100), bucket_by_length: false, ..ParallelConfig::default() };
+        let keys: Vec<&str> = config.validate().into_iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["max_tokens", "max_tokens"]);
+        assert!(ParallelConfig { max_tokens: Some(101), ..ParallelConfig::default() }.validate().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-use super::batches::{ParallelBatches, Rows};
+use super::batches::{ParallelBatches, Rows, longer_side};
 use super::config::ParallelConfig;
 use super::facts::{ParallelFacts, SideFacts};
 use super::source::{Pair, ParallelSource};
@@ -23,6 +23,7 @@ pub struct ParallelData {
     validation: Arc<[usize]>,
     test: Arc<[usize]>,
     batch_size: usize,
+    max_tokens: Option<usize>,
     bucket_by_length: bool,
 }
 
@@ -130,6 +131,7 @@ impl ParallelData {
             validation: parts.validation.into(),
             test: parts.test.into(),
             batch_size: config.batch_size,
+            max_tokens: config.max_tokens,
             bucket_by_length: config.bucket_by_length,
         })
     }
@@ -152,7 +154,11 @@ impl ParallelData {
     }
 
     fn dealt(&self, dealer: Dealer) -> ParallelBatches {
-        let dealer = if self.bucket_by_length { dealer.by_length(self.lengths.clone()) } else { dealer };
+        let dealer = match self.max_tokens {
+            Some(most) => dealer.filled(self.lengths.clone(), longer_side, most),
+            None if self.bucket_by_length => dealer.by_length(self.lengths.clone()),
+            None => dealer,
+        };
         ParallelBatches::new(self.rows.clone(), dealer)
     }
 

@@ -1,17 +1,25 @@
-//! From text to tokens and back: by character, by word, by trained byte-level byte-pair encoding, or by any Hugging
-//! Face `tokenizer.json`.
+//! From text to tokens and back: by character, by word, by byte-level byte-pair encoding or WordPiece, trained or from the files of
+//! GPT-2 and BERT, or by any Hugging Face `tokenizer.json`.
 
 mod character;
+mod file;
 mod joiner;
+mod special;
 mod stream;
 mod subword;
 mod word;
+mod word_bounds;
+mod word_piece;
 
 pub use character::CharTokenizer;
+pub use file::FileConfig;
+pub use special::{SpecialRole, SpecialTokens};
 pub use stream::StreamDecoder;
 pub use subword::SubwordTokenizer;
+pub use word_bounds::WordBounds;
+pub use word_piece::WordPieceConfig;
 
-use crate::{DataError, locate};
+use crate::DataError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -26,7 +34,11 @@ pub enum TokenizerConfig {
     Bpe(BpeConfig),
     /// One token a word or punctuation mark; rare words become `<unk>`.
     Word(WordConfig),
-    /// A tokenizer from a file: a Hugging Face `tokenizer.json`, or the `tokenizer.json` of an earlier run.
+    /// BERT's pieces of words, from its `vocab.txt` or trained on the training part.
+    #[serde(rename = "word_piece")]
+    WordPiece(WordPieceConfig),
+    /// A tokenizer from a file: a Hugging Face `tokenizer.json`, the `tokenizer.json` of an earlier run, or GPT-2's
+    /// `vocab.json` with its `merges.txt`.
     File(FileConfig),
 }
 
@@ -54,8 +66,17 @@ impl TokenizerConfig {
                 );
                 vec![("tokenizer.vocab_size", message)]
             }
+            Self::WordPiece(pieces) if pieces.path.is_empty() && pieces.vocab_size < word_piece::SMALLEST => {
+                let message = format!(
+                    "is {}; it must be at least {}: five special tokens, and a character at the beginning and inside a word",
+                    pieces.vocab_size,
+                    word_piece::SMALLEST
+                );
+                vec![("tokenizer.vocab_size", message)]
+            }
             Self::File(file) if file.path.is_empty() => {
-                vec![("tokenizer.path", "is missing; give the path of a tokenizer.json".to_owned())]
+                let message = "is missing; give the path of a tokenizer.json or vocab.json, or a folder with one";
+                vec![("tokenizer.path", message.to_owned())]
             }
             _ => Vec::new(),
         }
@@ -129,14 +150,6 @@ impl Default for WordConfig {
     }
 }
 
-/// A tokenizer in a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct FileConfig {
-    /// The file. Relative to the current directory, or beginning with `$KILN_DATA/`.
-    pub path: String,
-}
-
 /// A trained tokenizer.
 #[derive(Debug, Clone)]
 pub enum Tokenizer {
@@ -150,14 +163,16 @@ impl Tokenizer {
     /// Trains on `text`; or, for a tokenizer in a file, loads it. The same configuration and text give the same tokenizer.
     ///
     /// # Errors
-    /// [`DataError::Config`] for impossible settings; for a tokenizer in a file, as [`locate()`] and [`Tokenizer::load`].
+    /// [`DataError::Config`] for impossible settings; for a tokenizer in a file, as [`locate()`](crate::locate()) and
+    /// [`Tokenizer::load`].
     pub fn train(config: &TokenizerConfig, text: &str) -> Result<Self, DataError> {
         DataError::first_of(config.validate())?;
         match config {
             TokenizerConfig::Char(char) => Ok(Self::Char(CharTokenizer::train(char, text))),
             TokenizerConfig::Bpe(bpe) => Ok(Self::Subword(SubwordTokenizer::train(bpe, text)?)),
             TokenizerConfig::Word(word) => Ok(Self::Subword(word::train(word, text)?)),
-            TokenizerConfig::File(file) => Self::load(&locate(&file.path)?),
+            TokenizerConfig::WordPiece(pieces) => Ok(Self::Subword(word_piece::train(pieces, text)?)),
+            TokenizerConfig::File(file) => file::load(file),
         }
     }
 
@@ -209,20 +224,43 @@ impl Tokenizer {
         }
     }
 
-    /// The token for padding, where there is one: in word tokenizers, and in files with a token `<pad>`, `[PAD]` or `<|pad|>`.
-    pub fn padding_token(&self) -> Option<u32> {
+    /// The special tokens, by role. A role is told by the names that its token has in published tokenizers.
+    pub fn special(&self) -> SpecialTokens {
         match self {
-            Self::Char(_) => None,
-            Self::Subword(subword) => subword.padding_token(),
+            Self::Char(char) => char.special(),
+            Self::Subword(subword) => subword.special(),
         }
+    }
+
+    /// Whether a token is a special one, of whatever role: one that stands for no text.
+    pub fn is_special(&self, token: u32) -> bool {
+        self.special().contains(token) || matches!(self, Self::Subword(subword) if subword.is_added_special(token))
+    }
+
+    /// This tokenizer with a token for `role`: its own where it has one, else one more than it had, which is kept in its file. All
+    /// other tokens stay as they are. The new token's name (`[MASK]` or `<|endoftext|>`) is read as that token in any text.
+    ///
+    /// # Errors
+    /// [`DataError::Tokenizer`] for a loaded tokenizer whose numbers leave no room for it.
+    pub fn with_special(self, role: SpecialRole) -> Result<Self, DataError> {
+        if self.special().of(role).is_some() {
+            return Ok(self);
+        }
+        match self {
+            Self::Char(char) => Ok(Self::Char(char.with_special(role))),
+            Self::Subword(subword) => subword.with_special(role).map(Self::Subword),
+        }
+    }
+
+    /// The token for padding, where there is one: in tokenizers by word and by WordPiece, and in files with a token `<pad>`, `[PAD]`
+    /// or `<|pad|>`.
+    pub fn padding_token(&self) -> Option<u32> {
+        self.special().padding
     }
 
     /// The token that stands for whatever the vocabulary lacks, where there is one.
     pub fn unknown_token(&self) -> Option<u32> {
-        match self {
-            Self::Char(char) => char.unknown_token(),
-            Self::Subword(subword) => subword.unknown_token(),
-        }
+        self.special().unknown
     }
 
     /// The share of tokens that stand for something the vocabulary lacks, from 0 to 1; none where the tokenizer has no token for

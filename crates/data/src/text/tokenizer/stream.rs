@@ -27,7 +27,11 @@ impl<'a> StreamDecoder<'a> {
     /// Takes one more token; returns the text that is now certain, which may be empty.
     pub fn push(&mut self, token: u32) -> String {
         match self.tokenizer {
-            Tokenizer::Char(char) => char.character(token).to_string(),
+            Tokenizer::Char(char) => {
+                let mut text = String::new();
+                char.push_text(token, &mut text);
+                text
+            }
             Tokenizer::Subword(subword) if subword.is_by_word() => {
                 subword.word(token).map_or_else(String::new, |word| self.joiner.push(&word))
             }

@@ -1,11 +1,12 @@
-use super::{BpeConfig, joiner::Joiner, word};
+use super::{BpeConfig, SpecialRole, SpecialTokens, joiner::Joiner, special, word, word_piece};
 use crate::DataError;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{
-    DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerBuilder,
+    AddedToken, DecoderWrapper, ModelWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper,
+    TokenizerBuilder,
 };
 
 /// A text is encoded in pieces of about this many bytes, in parallel: small enough to share out a text of a megabyte, large
@@ -14,9 +15,6 @@ pub(super) const PIECE: usize = 16 * 1024;
 
 /// Pieces or texts that are encoded at a time: the library's encodings take a hundred times the memory of the tokens in them.
 const GROUP: usize = 256;
-
-/// What a token for padding is called, in the order of preference.
-const PADDING_NAMES: [&str; 3] = [word::PADDING, "[PAD]", "<|pad|>"];
 
 /// Token numbers from here on are taken for damage: tables and models are as large as the largest number.
 const LARGEST_VOCABULARY: u32 = 1 << 24;
@@ -29,7 +27,7 @@ pub struct SubwordTokenizer {
     /// Token → its bytes, for byte-level decoders; other decoders look at neighbouring tokens and have no such table.
     bytes: Option<Arc<[Box<[u8]>]>>,
     vocab_size: usize,
-    padding: Option<u32>,
+    special: SpecialTokens,
     /// Whether it was made by [`word::train`]: its tokens are words, put together by a [`Joiner`].
     by_word: bool,
     /// Whether text cut by [`pieces`] gives the same tokens as the whole.
@@ -63,8 +61,6 @@ impl SubwordTokenizer {
     }
 
     pub(super) fn new(mut inner: tokenizers::Tokenizer) -> Self {
-        // By name, as that survives saving; what a file says of padding does not.
-        let padding = PADDING_NAMES.iter().find_map(|name| inner.token_to_id(name));
         // A corpus is neither cut nor padded, whatever a loaded file says; without parameters nothing can be refused.
         let _ = inner.with_truncation(None);
         inner.with_padding(None);
@@ -75,7 +71,32 @@ impl SubwordTokenizer {
             _ => None,
         };
         let by_word = word::is_by_word(&inner);
-        Self { separable: is_separable(&inner), bytes, vocab_size, padding, by_word, inner: Arc::new(inner) }
+        let special = special_tokens(&inner);
+        Self { separable: is_separable(&inner), bytes, vocab_size, special, by_word, inner: Arc::new(inner) }
+    }
+
+    /// As [`new`](Self::new), of what a file holds.
+    pub(super) fn checked(inner: tokenizers::Tokenizer) -> Result<Self, String> {
+        match inner.get_vocab(true).values().max() {
+            Some(largest) if *largest >= LARGEST_VOCABULARY => Err(format!("it numbers a token {largest}")),
+            _ => Ok(Self::new(inner)),
+        }
+    }
+
+    /// See [`Tokenizer::with_special`](super::Tokenizer::with_special).
+    pub(super) fn with_special(self, role: SpecialRole) -> Result<Self, DataError> {
+        let mut inner = tokenizers::Tokenizer::clone(&self.inner);
+        inner.add_special_tokens(&[AddedToken::from(role.name(), true)]);
+        // The library counts tokens, and where numbers have gaps the next one may be taken.
+        match inner.token_to_id(role.name()) {
+            Some(token) if self.inner.id_to_token(token).is_none_or(|taken| taken == role.name()) => {
+                Ok(Self::new(inner))
+            }
+            _ => {
+                let reason = format!("its numbers have gaps, which leaves none for `{}`", role.name());
+                Err(DataError::Tokenizer { action: "take another token", reason })
+            }
+        }
     }
 
     /// See [`Tokenizer::vocab_size`](super::Tokenizer::vocab_size): one more than the largest token, where tokens have gaps.
@@ -94,20 +115,14 @@ impl SubwordTokenizer {
         Ok(all)
     }
 
-    /// See [`Tokenizer::padding_token`](super::Tokenizer::padding_token).
-    pub fn padding_token(&self) -> Option<u32> {
-        self.padding
+    /// See [`Tokenizer::special`](super::Tokenizer::special).
+    pub fn special(&self) -> SpecialTokens {
+        self.special
     }
 
-    /// See [`Tokenizer::unknown_token`](super::Tokenizer::unknown_token).
-    pub fn unknown_token(&self) -> Option<u32> {
-        let name = match self.inner.get_model() {
-            ModelWrapper::WordLevel(words) => Some(&words.unk_token),
-            ModelWrapper::WordPiece(pieces) => Some(&pieces.unk_token),
-            ModelWrapper::BPE(pairs) => pairs.unk_token.as_ref(),
-            ModelWrapper::Unigram(_) => None,
-        };
-        name.and_then(|name| self.inner.token_to_id(name))
+    /// Whether a token was added as a special one, of whatever role.
+    pub(super) fn is_added_special(&self, token: u32) -> bool {
+        self.inner.get_added_vocabulary().get_added_tokens_decoder().get(&token).is_some_and(|added| added.special)
     }
 
     /// The library's own tokenizer, for what this type does not offer (special tokens, offsets, pairs).
@@ -170,11 +185,7 @@ impl SubwordTokenizer {
     }
 
     pub(super) fn from_json(json: &[u8]) -> Result<Self, String> {
-        let inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| error.to_string())?;
-        match inner.get_vocab(true).values().max() {
-            Some(largest) if *largest >= LARGEST_VOCABULARY => Err(format!("it numbers a token {largest}")),
-            _ => Ok(Self::new(inner)),
-        }
+        tokenizers::Tokenizer::from_bytes(json).map_err(|error| error.to_string()).and_then(Self::checked)
     }
 }
 
@@ -208,11 +219,35 @@ fn byte_characters() -> HashMap<char, u8> {
         .collect()
 }
 
+/// The special tokens by name, as that survives saving; what a file says of padding does not. Names of which text could also be made
+/// count only where they were added as tokens of their own.
+fn special_tokens(tokenizer: &tokenizers::Tokenizer) -> SpecialTokens {
+    let added = tokenizer.get_added_tokens_decoder();
+    let named = |names: &[&str]| {
+        let token = |name: &&str| added.iter().find(|(_, token)| token.content == **name).map(|(token, _)| *token);
+        names.iter().find_map(token)
+    };
+    let unknown = match tokenizer.get_model() {
+        ModelWrapper::WordLevel(words) => Some(&words.unk_token),
+        ModelWrapper::WordPiece(pieces) => Some(&pieces.unk_token),
+        ModelWrapper::BPE(pairs) => pairs.unk_token.as_ref(),
+        ModelWrapper::Unigram(_) => None,
+    };
+    SpecialTokens {
+        padding: special::PADDING.iter().find_map(|name| tokenizer.token_to_id(name)),
+        unknown: unknown.and_then(|name| tokenizer.token_to_id(name)),
+        mask: named(&special::MASK),
+        begin: named(&special::BEGIN),
+        end: named(&special::END),
+    }
+}
+
 /// Cuts `text` into pieces of at least `size` bytes (the last may be shorter), each beginning with the first white space
 /// after a character that is none.
 ///
 /// GPT-2's pattern always ends a word there: no word of it goes on from another character into white space, and none looks
-/// back. So does the pattern of a word tokenizer. So the words of the pieces are the words of the text.
+/// back. So does the pattern of a word tokenizer, and so does BERT, which however drops those characters that are both white
+/// space and control: there no piece begins. So the words of the pieces are the words of the text.
 pub(super) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> + Send {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -224,8 +259,9 @@ pub(super) fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> + Se
         let cut = rest[from..]
             .char_indices()
             .find(|(_, character)| {
-                let word_ended =
-                    before.is_some_and(|before: char| !before.is_whitespace()) && character.is_whitespace();
+                let ends_word =
+                    character.is_whitespace() && (!character.is_control() || matches!(character, '\t' | '\n' | '\r'));
+                let word_ended = ends_word && before.is_some_and(|before: char| !before.is_whitespace());
                 before = Some(*character);
                 word_ended
             })
@@ -249,7 +285,7 @@ fn is_separable(tokenizer: &tokenizers::Tokenizer) -> bool {
     // Dropout would draw other random numbers.
     let by_pairs = matches!(tokenizer.get_model(), ModelWrapper::BPE(bpe) if bpe.dropout.is_none());
     let as_gpt2 = words_of_gpt2 && by_pairs && tokenizer.get_normalizer().is_none();
-    added_tokens_stay_whole && (as_gpt2 || word::is_by_word(tokenizer))
+    added_tokens_stay_whole && (as_gpt2 || word::is_by_word(tokenizer) || word_piece::is_as_bert(tokenizer))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tokenizers::{
 };
 
 /// Token 0, for padding.
-pub(super) const PADDING: &str = "<pad>";
+pub(super) const PADDING: &str = super::special::PADDING[0];
 
 /// Token 1, for every word outside the vocabulary.
 pub(super) const UNKNOWN: &str = "<unk>";
