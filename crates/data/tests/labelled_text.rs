@@ -2,7 +2,7 @@
 
 use data::DataError;
 use data::text::Encoding;
-use data::text::labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, encode_example, encode_text};
+use data::text::labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, encode_example};
 use data::text::tokenizer::Tokenizer;
 use flate2::{Compression, write::GzEncoder};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -11,6 +11,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A file or folder of the real data: in `KILN_DATA`, or beside the repository, as tests run in their crate's folder.
+/// The tokens of one text, without a frame.
+fn encode_text(tokenizer: &Tokenizer, max_len: usize, text: &str) -> Result<Vec<i32>, DataError> {
+    let config = LabelledConfig { max_len, ..LabelledConfig::default() };
+    Ok(encode_example(tokenizer, &config, text, None)?.tokens.into_iter().map(|token| token as i32).collect())
+}
+
 fn real(path: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let folder = std::env::var_os(data::DATA_VARIABLE).map_or(beside, PathBuf::from);
@@ -401,7 +407,6 @@ fn texts_and_pairs_stand_between_special_tokens() {
     let one = LabelledConfig {
         text_column: "question".to_owned(),
         tokenizer: toml::from_str(pieces).unwrap(),
-        add_special_tokens: true,
         max_len: 12,
         ..config_of(&path)
     };
@@ -433,11 +438,19 @@ fn texts_and_pairs_stand_between_special_tokens() {
         assert_eq!(data.facts.num_cut > 0, data.facts.longest_length > 12);
         assert!(data.facts.longest_length >= if is_pair { 12 } else { 6 }, "{:?}", data.facts);
     }
-    let without = LabelledConfig { tokenizer: LabelledConfig::default().tokenizer, ..one.clone() };
-    assert_says(
-        &refusal(&without),
-        &["`add_special_tokens` is true, but the tokenizer has no such tokens", "word_piece"],
-    );
+    let bare = LabelledConfig { add_special_tokens: Some(false), ..one.clone() };
+    let bare = LabelledData::load(&bare).unwrap();
+    let special = [bare.tokenizer.special().begin, bare.tokenizer.special().end];
+    let tokens = batches(&bare.train_batches(0), 0).into_iter().flat_map(|batch| batch.tokens);
+    assert!(tokens.map(|token| token as u32).all(|token| !special.contains(&Some(token))));
+    let words = LabelledConfig { tokenizer: LabelledConfig::default().tokenizer, ..one.clone() };
+    assert!(LabelledData::load(&words).is_ok());
+    let asked = LabelledConfig { add_special_tokens: Some(true), ..words.clone() };
+    assert_says(&refusal(&asked), &["`add_special_tokens` is true, but the tokenizer has none", "word_piece"]);
+    let pairs = LabelledConfig { pair_column: "answer".to_owned(), ..words };
+    assert_says(&refusal(&pairs), &["`pair_column` names a second text", "no token that ends", "word_piece"]);
+    let short = LabelledConfig { max_len: 4, ..two.clone() };
+    assert_says(&refusal(&short), &["`max_len` is 4", "at least 5"]);
     let embedded = LabelledConfig { source: "embedded:reviews".to_owned(), ..two.clone() };
     assert_says(&refusal(&embedded), &["`pair_column` applies to a .csv or .tsv file only"]);
     let missing = LabelledConfig { pair_column: "reply".to_owned(), ..two };

@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, marker::PhantomData, path::Path};
 use burn::{
     module::{AutodiffModule, Module},
     tensor::{
-        Int, Tensor, TensorData,
+        Tensor, TensorData,
         backend::{AutodiffBackend, Backend},
     },
 };
 use data::text::{
-    labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, LabelledFacts, encode_text},
+    framing::Framed,
+    labelled::{LabelledBatch, LabelledBatches, LabelledConfig, LabelledData, LabelledFacts, encode_example},
     tokenizer::Tokenizer,
 };
 use training_loop::{
@@ -24,8 +25,8 @@ use training_loop::{
 };
 
 use crate::{
-    attention, context,
-    texts::{pad, requested},
+    Texts, attention, context,
+    texts::{requested, rows_of},
 };
 pub use ::classification::ClassificationOptions;
 use ::classification::{ClassificationLoss, Predictions, largest, probabilities};
@@ -52,17 +53,14 @@ pub trait TextClassifier<B: Backend>: Module<B> {
     /// One logit a class for each text.
     ///
     /// # Shapes
-    /// - tokens: `[batch, time]`, padded at the end with any token
-    /// - lengths: `batch` numbers in `1..=time`
     /// - logits: `[batch, classes]`
-    fn logits(&self, tokens: Tensor<B, 2, Int>, lengths: &[usize]) -> Tensor<B, 2>;
+    fn logits(&self, texts: &Texts<B>) -> Tensor<B, 2>;
 
     /// How much each token looks at each, layer by layer, to be drawn. Default: none, for networks that do not look.
     ///
     /// # Shapes
-    /// - tokens, lengths: as for [`logits`](Self::logits)
     /// - each: `[batch, heads, time, time]`
-    fn attention(&self, _tokens: Tensor<B, 2, Int>, _lengths: &[usize]) -> Vec<Tensor<B, 4>> {
+    fn attention(&self, _texts: &Texts<B>) -> Vec<Tensor<B, 4>> {
         Vec::new()
     }
 }
@@ -150,6 +148,7 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
         let loss = blocks.task.loss(&counts)?;
         let task = TextClassificationTask {
             options: blocks.task.clone(),
+            data: config.clone(),
             loss,
             groups: blocks.model.parameter_groups(&parameters::list(&model)),
             texts,
@@ -174,7 +173,9 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
         let header = std::iter::once("class".to_string()).chain(classes.iter().cloned()).chain(["text".to_string()]);
         let mut rows = vec![header.collect()];
         for texts in texts.chunks(PREDICTED_TOGETHER) {
-            let probabilities = probabilities_of(&model, &tokenizer, blocks.data.0.max_len, texts, trained.device)?;
+            let framed: Vec<Framed> =
+                texts.iter().map(|text| example(&tokenizer, &blocks.data.0, text)).collect::<Result<_, _>>()?;
+            let probabilities = probabilities(model.logits(&Texts::framed(&framed, trained.device)));
             for (text, row) in texts.iter().zip(probabilities.chunks(classes.len())) {
                 let class = &classes[largest(row)];
                 if request.output.is_some() {
@@ -201,18 +202,20 @@ fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
     Ok(serde_json::from_str(&read_artefact(folder, CLASSES_FILE)?).map_err(damaged)?)
 }
 
-/// `[texts, classes]`
-fn probabilities_of<B: Backend>(
-    model: &impl TextClassifier<B>,
-    tokenizer: &Tokenizer,
-    max_len: usize,
-    texts: &[String],
-    device: &B::Device,
-) -> Result<Vec<f32>, TaskError> {
-    let tokens: Vec<Vec<i32>> =
-        texts.iter().map(|text| encode_text(tokenizer, max_len, text)).collect::<Result<_, _>>()?;
-    let (tokens, lengths) = pad(&tokens, device);
-    Ok(probabilities(model.logits(tokens, &lengths)))
+/// What stands between the two texts of a pair that is to be predicted.
+const PAIR_SEPARATOR: char = '\t';
+
+/// A text that is to be predicted, or two with a tab between, as the model was trained to read them.
+fn example(tokenizer: &Tokenizer, config: &LabelledConfig, text: &str) -> Result<Framed, TaskError> {
+    if config.pair_column.is_empty() {
+        return Ok(encode_example(tokenizer, config, text, None)?);
+    }
+    let Some((first, second)) = text.split_once(PAIR_SEPARATOR) else {
+        return Err(
+            format!("this model reads two texts together: write them with a tab between, not \"{text}\"").into()
+        );
+    };
+    Ok(encode_example(tokenizer, config, first, Some(second))?)
 }
 
 fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
@@ -242,6 +245,7 @@ fn describe(facts: &LabelledFacts, parameters: usize) -> Vec<(String, String)> {
 #[derive(Debug)]
 pub struct TextClassificationTask<F> {
     options: ClassificationOptions,
+    data: LabelledConfig,
     loss: ClassificationLoss,
     groups: Vec<ParameterGroup>,
     texts: LabelledData,
@@ -267,9 +271,9 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
         batch: Self::Batch,
         context: &StepContext<'_, B>,
     ) -> Result<StepOutput<B>, TaskError> {
-        let batch = Texts::<B>::new(&batch, context.device);
-        let logits = model.logits(batch.tokens, &batch.lengths);
-        Ok(self.loss.step(logits, batch.labels))
+        let labels = TensorData::new(batch.labels.clone(), [batch.batch_size]);
+        let logits = model.logits(&self.texts_of(&batch, context.device));
+        Ok(self.loss.step(logits, Tensor::from_data(labels, context.device)))
     }
 
     fn evaluate(
@@ -281,20 +285,24 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
         let mut predictions = Predictions::new(&self.texts.classes, "texts");
         for batch in batches {
             let batch = batch?;
-            let texts = Texts::<B::InnerBackend>::new(&batch, device);
-            predictions.add(model.logits(texts.tokens, &texts.lengths), &batch.indices, &batch.labels);
+            let logits = model.logits(&self.texts_of::<B::InnerBackend>(&batch, device));
+            predictions.add(logits, &batch.indices, &batch.labels);
         }
         let scores = predictions.scores()?;
         let mut sections = predictions.sections();
-        let text = |index| self.texts.text(index).to_string();
+        let text = |index| match self.texts.pair_text(index) {
+            Some(second) => format!("{} | {second}", self.texts.text(index)),
+            None => self.texts.text(index).to_string(),
+        };
         sections.push(predictions.worst_mistakes(self.options.worst_mistakes, "text", text));
         self.pages = BTreeMap::from([("classification".to_string(), serde_json::to_value(sections)?)]);
         if let Some(shown) = predictions.all().first().map(|first| first.index) {
-            let text = self.texts.text(shown);
-            let tokens = encode_text(&self.texts.tokenizer, attention::SHOWN, text)?;
-            let (batch, lengths) = pad(std::slice::from_ref(&tokens), device);
-            let weights = model.attention(batch, &lengths);
-            let about = format!("How much each token of \"{text}\" looks at each");
+            let short = LabelledConfig { max_len: self.data.max_len.min(attention::SHOWN), ..self.data.clone() };
+            let (first, second) = (self.texts.text(shown), self.texts.pair_text(shown));
+            let framed = encode_example(&self.texts.tokenizer, &short, first, second)?;
+            let weights = model.attention(&Texts::framed(std::slice::from_ref(&framed), device));
+            let tokens: Vec<i32> = framed.tokens.iter().map(|token| *token as i32).collect();
+            let about = format!("How much each token of \"{}\" looks at each", text(shown));
             attention::add_page(&mut self.pages, weights, &self.texts.tokenizer, &tokens, &about)?;
         }
         Ok(scores)
@@ -305,22 +313,13 @@ impl<B: AutodiffBackend, F: TextClassifierFamily> Task<B> for TextClassification
     }
 }
 
-/// A batch on the device.
-struct Texts<B: Backend> {
-    /// `[batch, time]`
-    tokens: Tensor<B, 2, Int>,
-    lengths: Vec<usize>,
-    /// `[batch]`
-    labels: Tensor<B, 1, Int>,
-}
-
-impl<B: Backend> Texts<B> {
-    fn new(batch: &LabelledBatch, device: &B::Device) -> Self {
-        let shape = [batch.batch_size, batch.seq_len];
-        Self {
-            tokens: Tensor::from_data(TensorData::new(batch.tokens.clone(), shape), device),
-            lengths: batch.lengths.iter().map(|length| *length as usize).collect(),
-            labels: Tensor::from_data(TensorData::new(batch.labels.clone(), [batch.batch_size]), device),
+impl<F> TextClassificationTask<F> {
+    /// A batch on the device.
+    fn texts_of<B: Backend>(&self, batch: &LabelledBatch, device: &B::Device) -> Texts<B> {
+        let texts = Texts::of_batch(&batch.tokens, &batch.lengths, batch.seq_len, device);
+        if self.data.pair_column.is_empty() {
+            return texts;
         }
+        Texts { segments: Some(rows_of(&batch.segments, batch.seq_len, device)), ..texts }
     }
 }

@@ -10,7 +10,8 @@ use sequence::task::{
 use train::{Jobs, job};
 use transformer::task::{
     decision::DecisionJob, image_classification::VitClassificationJob, language_model::GptJob,
-    text_classification::BertClassificationJob, translation::TransformerTranslationJob,
+    masked_language_model::MaskedLanguageModelJob, text_classification::BertClassificationJob,
+    token_classification::TokenClassificationJob, translation::TransformerTranslationJob,
 };
 use vision_transfer::task::image_classification::ImageClassificationJob;
 
@@ -24,7 +25,9 @@ const JOBS: Jobs = Jobs(&[
     job::<SpeechRecognitionJob>(),
     job::<ImageClassificationJob>(),
     job::<GptJob>(),
+    job::<MaskedLanguageModelJob>(),
     job::<BertClassificationJob>(),
+    job::<TokenClassificationJob>(),
     job::<TransformerTranslationJob>(),
     job::<DecisionJob>(),
     job::<VitClassificationJob>(),

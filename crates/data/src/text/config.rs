@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields, default)]
 pub struct TextConfig {
     /// Where the text comes from: `embedded:stories` (no file needed), a text file, or a folder, of which all `.txt` and
-    /// `.txt.gz` files at any depth are joined in the order of their paths. Files that end in `.gz` are decompressed. A path is
+    /// `.txt.gz` files at any depth are joined in the order of their paths; where there is none, the files in it. Files that end in `.gz` are decompressed. A path is
     /// relative to the current directory, or begins with `$KILN_DATA/`.
     pub source: String,
     /// The encoding of the files: `utf-8`, `latin-1` or `windows-1252`.

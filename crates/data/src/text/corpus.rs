@@ -90,12 +90,16 @@ impl Corpus {
         if corpus.documents.is_empty() { Err(DataError::Empty { path: path.to_owned() }) } else { Ok(corpus) }
     }
 
-    /// Reads one file, or all `.txt` and `.txt.gz` files at or below a folder, sorted by path and joined by `separator`.
+    /// Reads one file, or all `.txt` and `.txt.gz` files at or below a folder (where there is none, whatever files are in it, but for
+    /// a README), sorted by path and joined by `separator`.
     ///
     /// # Errors
     /// As [`Corpus::read`]. Empty files of a folder are passed over; it is an error if all are. Each file is a document.
     pub fn read_path(path: &Path, encoding: Encoding, separator: &str) -> Result<Self, DataError> {
-        let files = if path.is_dir() { text_files(path)? } else { vec![path.to_owned()] };
+        let mut files = if path.is_dir() { text_files(path)? } else { vec![path.to_owned()] };
+        if files.is_empty() {
+            files = entries(path)?.1;
+        }
         if files.is_empty() {
             return Err(DataError::NoTextFiles { path: path.to_owned() });
         }
@@ -220,6 +224,26 @@ fn files_that_end(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataE
     }
     files.sort();
     Ok(files)
+}
+
+/// Sub-folders and files of `folder`, each sorted by path, without hidden ones and without a README.
+pub(super) fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
+    let (mut folders, mut files) = (Vec::new(), Vec::new());
+    for entry in std::fs::read_dir(folder).map_err(DataError::reading(folder))? {
+        let path = entry.map_err(DataError::reading(folder))?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if name.starts_with('.') || name == "readme" || name.starts_with("readme.") {
+            continue;
+        }
+        if path.is_dir() {
+            folders.push(path);
+        } else if path.is_file() {
+            files.push(path);
+        }
+    }
+    folders.sort();
+    files.sort();
+    Ok((folders, files))
 }
 
 #[cfg(test)]

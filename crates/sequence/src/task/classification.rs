@@ -1,11 +1,14 @@
 //! The job `sequence-classification`: which class a text belongs to.
 
 use burn::tensor::{
-    Int, Tensor,
+    Tensor,
     backend::{AutodiffBackend, Backend},
 };
 pub use text_tasks::classification::{ClassificationOptions, LabelledBlock};
-use text_tasks::classification::{TextClassificationJob, TextClassificationTask, TextClassifier, TextClassifierFamily};
+use text_tasks::{
+    Texts,
+    classification::{TextClassificationJob, TextClassificationTask, TextClassifier, TextClassifierFamily},
+};
 use training_loop::{error::TaskError, model_block};
 
 use crate::classifier::{Classifier, ClassifierConfig};
@@ -37,7 +40,7 @@ impl TextClassifierFamily for ClassifierConfig {
 }
 
 impl<B: Backend> TextClassifier<B> for Classifier<B> {
-    fn logits(&self, tokens: Tensor<B, 2, Int>, lengths: &[usize]) -> Tensor<B, 2> {
-        self.forward(tokens, lengths)
+    fn logits(&self, texts: &Texts<B>) -> Tensor<B, 2> {
+        self.forward(texts.tokens.clone(), &texts.lengths)
     }
 }

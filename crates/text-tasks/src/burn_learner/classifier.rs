@@ -6,7 +6,7 @@ use burn::{
 };
 use layers::loss::{CrossEntropy, cross_entropy};
 
-use crate::classification::TextClassifier;
+use crate::{Texts, classification::TextClassifier};
 
 /// Texts and their classes.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub struct TextClassBatch<B: Backend> {
 
 /// Logits, and the mean loss.
 pub fn classify<B: Backend>(model: &impl TextClassifier<B>, batch: TextClassBatch<B>) -> ClassificationOutput<B> {
-    let logits = model.logits(batch.tokens, &batch.lengths);
+    let logits = model.logits(&Texts { tokens: batch.tokens, segments: None, lengths: batch.lengths });
     let loss = cross_entropy(logits.clone(), batch.classes.clone(), &CrossEntropy::default());
     ClassificationOutput::new(loss, logits, batch.classes)
 }

@@ -13,7 +13,7 @@ use burn::{
 };
 use data::{
     stream_seed,
-    text::{TextConfig, TextData, TextFacts, tokenizer::Tokenizer, windows::TextBatches},
+    text::{Documents, TextConfig, TextData, TextFacts, tokenizer::Tokenizer, windows::TextBatches},
 };
 use layers::{generation::CausalLanguageModel, sampling::SamplingOptions};
 use schemars::JsonSchema;
@@ -123,6 +123,7 @@ impl<F: LanguageModelFamily> Job for LanguageModelJob<F> {
         let facts = describe(&text.facts, model.num_params());
         let task = LanguageModelTask::new(
             blocks.task.clone(),
+            separator(config, &text.tokenizer),
             text.tokenizer,
             text.facts,
             context.seed,
@@ -161,6 +162,7 @@ impl<F: LanguageModelFamily> Job for LanguageModelJob<F> {
             options,
             stop: &request.stop,
             seed: seeds.first().copied().unwrap_or_default(),
+            separator: separator(&blocks.data.0, &tokenizer),
         };
         if request.count == 1 {
             write_text(&model, &tokenizer, &text, trained.device, &mut |text| output(Generated::Text(text)))?;
@@ -178,7 +180,12 @@ fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
     Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
 }
 
-fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {
+/// The token between documents, where there are such.
+fn separator(config: &TextConfig, tokenizer: &Tokenizer) -> Option<u32> {
+    tokenizer.special().end.filter(|_| config.documents != Documents::Whole)
+}
+
+pub(crate) fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {
     let mut lines = vec![
         ("source".to_string(), facts.source.clone()),
         ("characters".to_string(), facts.num_characters.to_string()),
@@ -186,6 +193,9 @@ fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {
         ("training tokens".to_string(), facts.train_tokens.to_string()),
         ("validation tokens".to_string(), facts.validation_tokens.to_string()),
     ];
+    if facts.num_documents > 0 {
+        lines.insert(1, ("documents".to_string(), facts.num_documents.to_string()));
+    }
     // One character a token is not worth a line.
     if facts.characters_per_token != 1.0 {
         let ratio = format!("{:.2}", facts.characters_per_token);

@@ -35,6 +35,8 @@ use super::{
 #[derive(Debug)]
 pub struct LanguageModelTask<B: AutodiffBackend, F: LanguageModelFamily> {
     options: LanguageModelOptions,
+    /// Between documents.
+    separator: Option<u32>,
     tokenizer: Tokenizer,
     facts: TextFacts,
     seed: u64,
@@ -49,19 +51,20 @@ pub struct LanguageModelTask<B: AutodiffBackend, F: LanguageModelFamily> {
 type Carried<B, F> = <<F as LanguageModelFamily>::Trained<B> as LanguageModel<B>>::Carried;
 
 impl<B: AutodiffBackend, F: LanguageModelFamily> LanguageModelTask<B, F> {
-    /// A task for text of that tokenizer.
+    /// A task for text of that tokenizer; `separator` stands between documents, where there are such.
     ///
     /// # Errors
     /// When the tokenizer cannot encode `options.sample_prompt`: better said now than after the first validation.
     pub fn new(
         options: LanguageModelOptions,
+        separator: Option<u32>,
         tokenizer: Tokenizer,
         facts: TextFacts,
         seed: u64,
         groups: Vec<ParameterGroup>,
     ) -> Result<Self, TaskError> {
         tokenizer.encode(&options.sample_prompt).map_err(|error| format!("`task.sample_prompt`: {error}"))?;
-        Ok(Self { options, tokenizer, facts, seed, step: 0, carried: None, groups, pages: BTreeMap::new() })
+        Ok(Self { options, separator, tokenizer, facts, seed, step: 0, carried: None, groups, pages: BTreeMap::new() })
     }
 }
 
@@ -169,6 +172,7 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
                 },
                 stop: &[],
                 seed: stream_seed(self.seed, self.step, number as u64),
+                separator: self.separator,
             };
             let mut text = String::new();
             write_text(model, &self.tokenizer, &request, device, &mut |piece| {

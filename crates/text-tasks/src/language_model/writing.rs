@@ -13,18 +13,26 @@ pub(super) struct TextRequest<'a> {
     pub prompt: &'a str,
     pub tokens: usize,
     pub options: SamplingOptions,
-    /// Texts before which it ends.
+    /// Texts before which it ends. It also ends with the tokenizer's token for that.
     pub stop: &'a [String],
     pub seed: u64,
+    /// Where the model learned from documents, the token between them.
+    pub separator: Option<u32>,
 }
 
-/// The tokens that stand for no text: padding, and what the vocabulary lacks.
+/// The tokens that stand for no text, but for that which ends one.
 pub(super) fn without_text(tokenizer: &Tokenizer) -> Vec<u32> {
-    [tokenizer.padding_token(), tokenizer.unknown_token()].into_iter().flatten().collect()
+    let end = tokenizer.special().end;
+    let is_no_text = |token: &u32| tokenizer.is_special(*token) && Some(*token) != end;
+    (0..tokenizer.vocab_size() as u32).filter(is_no_text).collect()
 }
 
-/// What a text without a prompt follows: of what the tokenizer knows, that which tells the model least.
-fn beginning(tokenizer: &Tokenizer) -> Vec<u32> {
+/// What a text without a prompt follows: what stands between documents, or of what the tokenizer knows, that which tells the model
+/// least.
+fn beginning(tokenizer: &Tokenizer, separator: Option<u32>) -> Vec<u32> {
+    if let Some(separator) = separator {
+        return vec![separator];
+    }
     let known = |text| tokenizer.encode(text).ok().filter(|tokens| !tokens.is_empty());
     // Every tokenizer has a token 0.
     ["\n", "."].into_iter().find_map(known).unwrap_or_else(|| vec![0])
@@ -81,6 +89,8 @@ pub(super) fn write_texts<B: Backend>(
 struct Writer<'a> {
     decoder: StreamDecoder<'a>,
     stop: &'a [String],
+    /// The token at which it ends.
+    end: Option<u32>,
     /// What may be the beginning of a text at which it ends.
     held: String,
     /// Whether the prompt ends with the space that the next word would begin with.
@@ -98,16 +108,22 @@ impl<'a> Writer<'a> {
             prompt.iter().for_each(|token| drop(decoder.push(*token)));
         }
         if prompt.is_empty() {
-            prompt = beginning(tokenizer);
+            prompt = beginning(tokenizer, request.separator);
         }
         let has_space = !tokenizer.keeps_white_space() && request.prompt.ends_with(char::is_whitespace);
-        Ok((prompt, Self { decoder, stop: request.stop, held: String::new(), has_space, has_ended: false }))
+        let end = tokenizer.special().end;
+        Ok((prompt, Self { decoder, stop: request.stop, end, held: String::new(), has_space, has_ended: false }))
     }
 
     /// What can be written now.
     fn push(&mut self, token: u32) -> String {
         if self.has_ended {
             return String::new();
+        }
+        if Some(token) == self.end {
+            let rest = self.finish();
+            self.has_ended = true;
+            return rest;
         }
         let text = self.decoder.push(token);
         let text = if std::mem::take(&mut self.has_space) { text.trim_start_matches(' ') } else { &text };
@@ -144,13 +160,16 @@ impl<'a> Writer<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use data::text::tokenizer::TokenizerConfig;
+    use data::text::tokenizer::{SpecialRole, TokenizerConfig};
+
+    fn request(stop: &[String]) -> TextRequest<'_> {
+        TextRequest { prompt: "", tokens: 0, options: SamplingOptions::default(), stop, seed: 0, separator: None }
+    }
 
     fn written(stop: &[&str], text: &str) -> Vec<String> {
         let tokenizer = Tokenizer::train(&TokenizerConfig::default(), "abc. \n").unwrap();
         let stop: Vec<String> = stop.iter().map(|stop| stop.to_string()).collect();
-        let request = TextRequest { prompt: "", tokens: 0, options: SamplingOptions::default(), stop: &stop, seed: 0 };
-        let (_, mut writer) = Writer::new(&tokenizer, &request).unwrap();
+        let (_, mut writer) = Writer::new(&tokenizer, &request(&stop)).unwrap();
         let mut pieces: Vec<String> =
             tokenizer.encode(text).unwrap().into_iter().map(|token| writer.push(token)).collect();
         pieces.push(writer.finish());
@@ -164,5 +183,19 @@ mod tests {
         assert_eq!(written(&[], "abc"), ["a", "b", "c", ""], "nothing is held back without a reason");
         assert_eq!(written(&["bcb"], "abc"), ["a", "", "", "bc"], "the beginning of a stop comes when it is none");
         assert_eq!(written(&[""], "abc").concat(), "abc", "nothing is everywhere");
+    }
+
+    #[test]
+    fn a_text_ends_with_the_token_for_that_and_begins_after_it() {
+        let tokenizer = Tokenizer::train(&TokenizerConfig::default(), "abc. \n").unwrap();
+        let tokenizer = tokenizer.with_special(SpecialRole::End).unwrap();
+        let end = tokenizer.special().end.unwrap();
+        let (prompt, mut writer) =
+            Writer::new(&tokenizer, &TextRequest { separator: Some(end), ..request(&[]) }).unwrap();
+        assert_eq!(prompt, [end]);
+        let [a, b] = ["a", "b"].map(|text| tokenizer.encode(text).unwrap()[0]);
+        let pieces = [a, end, b].map(|token| writer.push(token));
+        assert_eq!((pieces.concat(), writer.finish(), writer.has_ended), ("a".into(), String::new(), true));
+        assert!(without_text(&tokenizer).is_empty(), "the end may be written");
     }
 }

@@ -5,8 +5,10 @@
 pub mod decision;
 pub mod image_classification;
 pub mod language_model;
+pub mod masked_language_model;
 mod start;
 pub mod text_classification;
+pub mod token_classification;
 pub mod translation;
 
 pub use start::{Source, Start};

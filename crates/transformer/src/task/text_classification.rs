@@ -1,7 +1,7 @@
 //! The job `bert-classification`: which class a text belongs to.
 
 use burn::tensor::{
-    Int, Tensor,
+    Tensor,
     backend::{AutodiffBackend, Backend},
 };
 pub use text_tasks::classification::{ClassificationOptions, LabelledBlock};
@@ -67,16 +67,22 @@ impl TextClassifierFamily for BertModelConfig {
     }
 }
 
+impl<'a, B: Backend> From<&'a text_tasks::Texts<B>> for Texts<'a, B> {
+    fn from(texts: &'a text_tasks::Texts<B>) -> Self {
+        Self { tokens: texts.tokens.clone(), types: texts.segments.clone(), lengths: &texts.lengths }
+    }
+}
+
 impl<B: Backend> TextClassifier<B> for BertForSequenceClassification<B> {
     fn context_len(&self) -> Option<usize> {
         Some(self.bert.context_len())
     }
 
-    fn logits(&self, tokens: Tensor<B, 2, Int>, lengths: &[usize]) -> Tensor<B, 2> {
-        self.forward(Texts::new(tokens, lengths))
+    fn logits(&self, texts: &text_tasks::Texts<B>) -> Tensor<B, 2> {
+        self.forward(texts.into())
     }
 
-    fn attention(&self, tokens: Tensor<B, 2, Int>, lengths: &[usize]) -> Vec<Tensor<B, 4>> {
-        self.bert.attention_weights(Texts::new(tokens, lengths))
+    fn attention(&self, texts: &text_tasks::Texts<B>) -> Vec<Tensor<B, 4>> {
+        self.bert.attention_weights(texts.into())
     }
 }

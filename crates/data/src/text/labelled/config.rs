@@ -106,8 +106,8 @@ impl LabelledConfig {
                 let message = "is the same as `text_column` or `label_column`; give the column with the second text";
                 wrong.push(("pair_column", message.to_owned()));
             }
-            if !self.add_special_tokens {
-                let message = "needs `add_special_tokens = true`: without them nothing tells where a text ends";
+            if self.add_special_tokens == Some(false) {
+                let message = "does not go with `add_special_tokens = false`: nothing would tell where a text ends";
                 wrong.push(("pair_column", message.to_owned()));
             }
         }
@@ -118,7 +118,7 @@ impl LabelledConfig {
             }
         }
         let needed = if self.pair_column.is_empty() { 3 } else { 5 };
-        if self.add_special_tokens && (1..needed).contains(&self.max_len) {
+        if self.add_special_tokens == Some(true) && (1..needed).contains(&self.max_len) {
             let message = format!("is {}; it must be at least {needed}, special tokens included", self.max_len);
             wrong.push(("max_len", message));
         }
@@ -144,7 +144,6 @@ mod tests {
             encoding = "utf-8"
             tokenizer = { kind = "word", vocab_size = 20000 }
             max_len = 256
-            add_special_tokens = false
             validation_fraction = 0.1
             test_fraction = 0.1
             batch_size = 64
@@ -193,10 +192,14 @@ mod tests {
             "tokenizer.vocab_size",
         ];
         assert_eq!(keys, expected);
-        let pairs = LabelledConfig { pair_column: "label".to_owned(), ..LabelledConfig::default() };
+        let pairs = LabelledConfig {
+            pair_column: "label".to_owned(),
+            add_special_tokens: Some(false),
+            ..LabelledConfig::default()
+        };
         let keys: Vec<&str> = pairs.validate().into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["pair_column", "pair_column"]);
-        let short = LabelledConfig { add_special_tokens: true, max_len: 2, ..LabelledConfig::default() };
+        let short = LabelledConfig { add_special_tokens: Some(true), max_len: 2, ..LabelledConfig::default() };
         assert!(short.validate()[0].1.contains("at least 3"));
         let greedy = LabelledConfig { validation_fraction: 0.5, test_fraction: 0.5, ..LabelledConfig::default() };
         assert!(greedy.validate()[0].1.contains("nothing is left for training"));

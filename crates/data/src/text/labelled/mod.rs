@@ -15,4 +15,4 @@ mod table;
 pub use batches::{LabelledBatch, LabelledBatches};
 pub use config::LabelledConfig;
 pub use facts::LabelledFacts;
-pub use prepared::{LabelledData, encode_example, encode_text};
+pub use prepared::{LabelledData, encode_example};

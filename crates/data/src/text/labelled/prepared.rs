@@ -38,7 +38,7 @@ impl LabelledData {
     ///
     /// # Errors
     /// [`DataError`] for impossible settings, a source that cannot be read or has fewer than two classes, a split that leaves a
-    /// class without training text, a text that the tokenizer refuses, and `add_special_tokens` with a tokenizer that has none.
+    /// class without training text, a text that the tokenizer refuses, and special tokens with a tokenizer that has none.
     pub fn load(config: &LabelledConfig) -> Result<Self, DataError> {
         config.checked()?;
         let source = LabelledSource::read(config)?;
@@ -180,15 +180,6 @@ impl LabelledData {
     }
 }
 
-/// The tokens of one text as a model was trained to read it without special tokens: at most `max_len`, and at least one.
-///
-/// # Errors
-/// As [`Tokenizer::encode`].
-pub fn encode_text(tokenizer: &Tokenizer, max_len: usize, text: &str) -> Result<Vec<i32>, DataError> {
-    let tokens = tokenizer.encode(text.trim())?;
-    Ok(as_row(shape(Frame::default(), tokens, None, max_len, tokenizer).tokens).into())
-}
-
 /// One text, or two, as a model was trained to read them by `config`: with special tokens where it asks for them, at most
 /// `config.max_len` tokens, and at least one.
 ///
@@ -207,18 +198,27 @@ pub fn encode_example(
 
 /// What stands around the texts.
 fn frame(tokenizer: &Tokenizer, config: &LabelledConfig) -> Result<Frame, DataError> {
-    if !config.add_special_tokens {
-        return Ok(Frame::default());
-    }
     let frame = Frame::of(tokenizer);
-    // Between two texts stands the one for the end; a text alone can do with either.
-    let missing = if config.pair_column.is_empty() { frame.around_one() == 0 } else { frame.end.is_none() };
-    if missing {
-        let message = "is true, but the tokenizer has no such tokens; take one that has, as \
-                       `tokenizer = { kind = \"word_piece\", vocab_size = 8000 }`, or set it to false";
-        return Err(DataError::Config { key: "add_special_tokens", message: message.to_owned() });
+    let refused = |key, message: &str| {
+        let message = format!("{message}; take a tokenizer that has, as `tokenizer = {{ kind = \"word_piece\" }}`");
+        Err(DataError::Config { key, message })
+    };
+    let has_pairs = !config.pair_column.is_empty();
+    if has_pairs && frame.end.is_none() {
+        return refused("pair_column", "names a second text, but the tokenizer has no token that ends the first");
     }
-    Ok(frame)
+    let least = if has_pairs { frame.around_two() + 2 } else { frame.around_one() + 1 };
+    match config.add_special_tokens {
+        Some(false) => Ok(Frame::default()),
+        Some(true) if frame.around_one() == 0 => refused("add_special_tokens", "is true, but the tokenizer has none"),
+        None if !has_pairs && frame.around_one() < 2 => Ok(Frame::default()),
+        _ if config.max_len < least => {
+            let message =
+                format!("is {}, of which special tokens leave no room; it must be at least {least}", config.max_len);
+            Err(DataError::Config { key: "max_len", message })
+        }
+        _ => Ok(frame),
+    }
 }
 
 /// Tokens of an example that is not cut.

@@ -2,7 +2,7 @@
 
 use super::config::{EMBEDDED, LabelledConfig};
 use super::{reviews, table};
-use crate::text::corpus::{EMBEDDED_PREFIX, read_text, text_files};
+use crate::text::corpus::{EMBEDDED_PREFIX, entries, read_text, text_files};
 use crate::text::{Encoding, columns};
 use crate::{DataError, locate};
 use std::borrow::Cow;
@@ -190,26 +190,6 @@ impl LabelledSource {
 fn no_pairs(source: &str) -> DataError {
     let message = format!("applies to a .csv or .tsv file only, and `source` is `{source}`; leave it out");
     DataError::Config { key: "pair_column", message }
-}
-
-/// Sub-folders and files of `folder`, each sorted by path, without hidden ones and without a README.
-fn entries(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
-    let (mut folders, mut files) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(folder).map_err(DataError::reading(folder))? {
-        let path = entry.map_err(DataError::reading(folder))?.path();
-        let name = file_name(&path).to_lowercase();
-        if name.starts_with('.') || name == "readme" || name.starts_with("readme.") {
-            continue;
-        }
-        if path.is_dir() {
-            folders.push(path);
-        } else if path.is_file() {
-            files.push(path);
-        }
-    }
-    folders.sort();
-    files.sort();
-    Ok((folders, files))
 }
 
 /// The class of each file: its extension where all stems are equal and no two extensions are, else its stem.
