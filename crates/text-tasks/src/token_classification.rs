@@ -230,6 +230,9 @@ fn words_of(text: &str) -> Vec<String> {
     words
 }
 
+/// After these a text that is too long is divided, where it can be.
+const SENTENCE_ENDS: [&str; 4] = [".", "!", "?", ";"];
+
 /// The likeliest tag of each word, and its probability. A text that is too long is read in pieces.
 fn tag<B: Backend>(
     model: &impl TokenClassifier<B>,
@@ -242,9 +245,15 @@ fn tag<B: Backend>(
     let mut pieces: Vec<TaggedInput> = Vec::new();
     let mut done = 0;
     while done < words.len() {
-        let piece = encode_words(tokenizer, max_len, &words[done..])?;
-        if piece.firsts.is_empty() {
+        let rest = &words[done..];
+        let mut piece = encode_words(tokenizer, max_len, rest)?;
+        let fitting = piece.firsts.len();
+        if fitting == 0 {
             return Err(format!("`{}` is too long a word for a model of {max_len} tokens", words[done]).into());
+        }
+        let last_end = rest[..fitting].iter().rposition(|word| SENTENCE_ENDS.contains(&word.as_str()));
+        if let Some(end) = last_end.filter(|_| fitting < rest.len()) {
+            piece = encode_words(tokenizer, max_len, &rest[..=end])?;
         }
         done += piece.firsts.len();
         pieces.push(piece);

@@ -93,37 +93,36 @@ fn a_bert_tells_reviews_apart() {
     scores_on_wgpu_as_on_the_cpu(desk.path(), "reviews");
 }
 
-/// Sentences in which the animal tells the food, so that a small model learns in seconds which word is missing.
-fn farm(lines: usize) -> Vec<String> {
-    let [who, what] = [["cat", "dog", "bird", "horse"], ["milk", "meat", "seed", "hay"]];
-    let place = ["house", "barn", "garden", "field", "yard"];
-    let time = ["morning", "evening", "winter", "spring", "night", "summer"];
-    let line = |number: usize| {
-        let (kind, place, time) = (number % 4, place[number / 4 % 5], time[number / 20 % 6]);
-        format!("every {time} the {} in the {place} wants its {} .", who[kind], what[kind])
-    };
-    (0..lines).map(line).collect()
+/// Four sentences over and over, so that a small model learns in seconds which word is missing.
+fn farm(lines: usize) -> String {
+    let sentences = [
+        "the cat drinks milk at home",
+        "a dog eats meat near our barn",
+        "two birds pick seed from his field",
+        "my horse wants hay every morning",
+    ];
+    (0..lines).map(|line| sentences[line % 4]).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
 fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     let desk = tempfile::tempdir().unwrap();
-    fs::write(desk.path().join("texts.txt"), farm(120).join("\n")).unwrap();
-    let settings = "data.source=texts.txt data.documents=\"lines\" data.batch_size=16 data.seq_len=20 model.num_layers=1 \
-                    model.hidden_size=64 optimizer.learning_rate=5e-3 training.max_steps=250";
+    fs::write(desk.path().join("texts.txt"), farm(480)).unwrap();
+    let settings = "data.source=texts.txt data.documents=\"lines\" data.batch_size=32 data.seq_len=16 model.num_layers=1 \
+                    model.hidden_size=64 optimizer.learning_rate=3e-3 training.max_steps=1000";
     train_config(desk.path(), "transformer/masked-stories.toml", "masked", settings, &[]);
     let printed = train(desk.path(), &["eval", "--run", "masked", "--backend", "ndarray"]);
-    // The commonest words are a fifth of all.
-    assert!(score(&printed, "accuracy") > 0.4, "{printed}");
+    // No word is more than one in twenty.
+    assert!(score(&printed, "accuracy") > 0.8, "{printed}");
     assert!((score(&printed, "perplexity").ln() - score(&printed, "loss")).abs() < 0.01, "{printed}");
     let samples = fs::read_dir(desk.path().join("runs/masked/samples")).unwrap();
     let sample = fs::read_to_string(samples.last().unwrap().unwrap().path()).unwrap();
     assert!(sample.contains("was there") && sample.contains("is guessed"), "{sample}");
 
-    let asked = "every winter the horse in the barn wants its [MASK] .";
+    let asked = "my horse wants [MASK] every morning";
     let said = train(desk.path(), &["predict", "--run", "masked", "--backend", "ndarray", asked]);
     let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines[0], "every winter the horse in the barn wants its hay.", "{said}");
+    assert_eq!(lines[0], "my horse wants hay every morning", "{said}");
     assert!(lines[1].trim_start().starts_with("hay "), "{said}");
     train(desk.path(), &["predict", "--run", "masked", asked, "--output", "out.csv"]);
     let table = fs::read_to_string(desk.path().join("out.csv")).unwrap();
@@ -134,8 +133,8 @@ fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     assert!(error.contains("[MASK]"), "{error}");
 
     let rows = (0..60).map(|row| match row % 2 {
-        0 => format!("eats,the cat in the barn {row} wants its milk\n"),
-        _ => format!("sleeps,the horse in the house {row} wants its winter\n"),
+        0 => format!("eats,the cat at home {row} drinks milk\n"),
+        _ => format!("sleeps,my horse near his field {row} every morning\n"),
     });
     fs::write(desk.path().join("labels.csv"), format!("label,text\n{}", rows.collect::<String>())).unwrap();
     let settings = "data.source=labels.csv data.max_len=20 data.tokenizer={kind=\"file\",path=\"runs/masked/tokenizer.json\"} \
@@ -144,7 +143,7 @@ fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     train_config(desk.path(), "transformer/bert-reviews.toml", "classes", settings, &[]);
     let log = fs::read_to_string(desk.path().join("runs/classes/train.log")).unwrap();
     assert!(log.contains("runs/masked/checkpoints"), "{log}");
-    let said = train(desk.path(), &["predict", "--run", "classes", "the cat in the garden wants its milk"]);
+    let said = train(desk.path(), &["predict", "--run", "classes", "the cat drinks milk near our barn"]);
     assert!(said.starts_with("eats"), "{said}");
     scores_on_wgpu_as_on_the_cpu(desk.path(), "masked");
 }
@@ -153,14 +152,14 @@ fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
 fn a_bert_tags_the_words_of_sentences() {
     let desk = tempfile::tempdir().unwrap();
     let sentence = |number: usize| {
-        let [given, name] = [["Ada", "Max", "Eva", "Tom"][number % 4], ["Lovelace", "Planck", "Braun"][number % 3]];
-        let place = ["Paris", "Oslo", "Rome", "Bern", "Kyoto"][number % 5];
-        match number % 2 {
+        let [given, name] = [["Ada", "Max", "Eva", "Tom"][number % 4], ["Lovelace", "Planck", "Braun"][number / 4 % 3]];
+        let place = ["Paris", "Oslo", "Rome", "Bern", "Kyoto"][number / 12 % 5];
+        match number / 60 % 2 {
             0 => format!("{given} B-PER\n{name} I-PER\nwent O\nto O\n{place} B-LOC\n. O\n"),
             _ => format!("In O\n{place} B-LOC\nlives O\n{given} B-PER\n{name} I-PER\n. O\n"),
         }
     };
-    let sentences: Vec<String> = (0..120).map(sentence).collect();
+    let sentences: Vec<String> = (0..240).map(sentence).collect();
     fs::write(desk.path().join("names.conll"), sentences.join("\n")).unwrap();
     let settings = "data.source=names.conll data.max_len=16 model.num_layers=1 model.hidden_size=64 training.epochs=20";
     train_config(desk.path(), "transformer/bert-entities.toml", "names", settings, &[]);
@@ -169,12 +168,12 @@ fn a_bert_tags_the_words_of_sentences() {
     let report = fs::read_to_string(desk.path().join("runs/names/report.html")).unwrap();
     assert!(report.contains("Entities") && report.contains("Confusion"));
 
-    // Longer than the model reads at once.
+    // Longer than the model reads at once: it is read in pieces, by sentences.
     let asked = "Ada Planck went to Oslo. In Rome lives Tom Braun. Eva Planck went to Bern.";
     let said = train(desk.path(), &["predict", "--run", "names", "--backend", "ndarray", asked]);
-    for part in ["[Ada Planck | PER] went to [Oslo | LOC] .", "[Rome | LOC]", "[Bern | LOC] ."] {
-        assert!(said.contains(part), "{part} in {said}");
-    }
+    let expected = "[Ada Planck | PER] went to [Oslo | LOC] . In [Rome | LOC] lives [Tom Braun | PER] . [Eva Planck | PER] went to \
+                    [Bern | LOC] .";
+    assert_eq!(said.trim_end(), expected);
     train(desk.path(), &["predict", "--run", "names", asked, "--output", "out.csv"]);
     let table = fs::read_to_string(desk.path().join("out.csv")).unwrap();
     let lines: Vec<&str> = table.lines().collect();
@@ -207,7 +206,7 @@ fn a_bert_classifies_pairs_of_texts() {
 #[test]
 fn a_gpt_learns_documents_in_windows_that_grow() {
     let desk = tempfile::tempdir().unwrap();
-    fs::write(desk.path().join("texts.txt"), farm(60).join("\n")).unwrap();
+    fs::write(desk.path().join("texts.txt"), farm(60)).unwrap();
     for (name, packing) in [("packed", true), ("padded", false)] {
         let settings = format!(
             "{TINY_GPT} data.source=texts.txt data.documents=\"lines\" data.packing={packing} \
@@ -218,8 +217,7 @@ fn a_gpt_learns_documents_in_windows_that_grow() {
         // Nothing to go on from: it begins as documents do, and ends where one does.
         let arguments = ["generate", "--run", name, "--backend", "ndarray", "--tokens", "60", "--temperature", "0"];
         let text = train(desk.path(), &arguments);
-        assert!(text.starts_with("every ") && text.trim_end().ends_with('.'), "{name}: {text}");
-        assert_eq!(text.matches("every").count(), 1, "{name}: one document: {text}");
+        assert!(farm(4).lines().any(|line| line == text.trim()), "{name}: one document: {text}");
     }
 }
 

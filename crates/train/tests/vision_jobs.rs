@@ -11,8 +11,8 @@ use std::{
 };
 
 use data::image::{
-    Image, png,
-    shapes::{CLASSES, Domain, ShapePicture, pictures},
+    EmbeddedPicture, Image, png,
+    shapes::{CLASSES, Domain, pictures},
 };
 use support::{config, refused, score, train, train_config};
 
@@ -26,7 +26,7 @@ fn write_shapes(folder: &Path, domain: Domain, count: usize) {
     }
 }
 
-fn few(domain: Domain, count: usize) -> impl Iterator<Item = ShapePicture> {
+fn few(domain: Domain, count: usize) -> impl Iterator<Item = EmbeddedPicture> {
     pictures(domain).into_iter().take(10 * count).filter(|picture| picture.label < 3)
 }
 

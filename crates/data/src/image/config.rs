@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The embedded sources.
-pub(super) const EMBEDDED: [&str; 2] = ["shapes-source", "shapes-target"];
+pub(super) const EMBEDDED: [&str; 3] = ["shapes-source", "shapes-target", "digits"];
 
 /// Height and width that a network may see at most: a larger number is a mistake, and takes more memory than there is.
 pub(super) const MOST_PIXELS: usize = 4096;
@@ -16,7 +16,7 @@ pub(super) const MOST_PIXELS: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ImageConfig {
-    /// `embedded:shapes-source` or `embedded:shapes-target`; a folder with one sub-folder per class, or with `train`, `val` and
+    /// `embedded:shapes-source`, `embedded:shapes-target` or `embedded:digits`; a folder with one sub-folder per class, or with `train`, `val` and
     /// `test` of such; a `.tar` or `.tar.gz` archive of one; the binary files of CIFAR-10 or CIFAR-100, or their archive; a folder
     /// with MNIST's files (`train-images-idx3-ubyte.gz`, …); a `.csv` or `.tsv` that names pictures and their labels; or a data set
     /// that is downloaded once: `download:cifar10`, `cifar100`, `mnist`, `fashion-mnist`.
@@ -30,6 +30,8 @@ pub struct ImageConfig {
     pub label_columns: Vec<String>,
     /// The column of a table that holds `train`, `validation` or `test`. None: the pictures are split at random.
     pub split_column: Option<String>,
+    /// Whether folders are classes. Off, all pictures at any depth are taken as they are, for jobs that need no classes.
+    pub labelled: bool,
     /// Whether a picture may have several labels, or none; for tables.
     pub multi_label: bool,
     /// The classes that are used, in the order of their numbers; the pictures of others are left out. Empty: all, by name.
@@ -70,6 +72,7 @@ impl Default for ImageConfig {
             label_column: "label".to_owned(),
             label_columns: Vec::new(),
             split_column: None,
+            labelled: true,
             multi_label: false,
             classes: Vec::new(),
             image_size: None,

@@ -111,6 +111,56 @@ pub fn png(image: &Image) -> Vec<u8> {
     file
 }
 
+/// An animated GIF that shows pictures of one size one after another, each for `hundredths` of a second, and begins again.
+///
+/// # Panics
+/// If there is no picture, or one is not of the size of the first: that is an error of the calling code.
+pub fn gif(frames: &[Image], hundredths: u16) -> Vec<u8> {
+    use image::codecs::gif::{GifEncoder, Repeat};
+    let [width, height] = [frames[0].width, frames[0].height];
+    let mut file = Vec::new();
+    let mut encoder = GifEncoder::new_with_speed(&mut file, 10);
+    encoder.set_repeat(Repeat::Infinite).expect("a vector takes all that is written");
+    for frame in frames {
+        assert_eq!([frame.width, frame.height], [width, height], "pictures of one size");
+        let colored = frame.clone().with_channels(3).pixels;
+        let opaque = colored.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect();
+        let buffer =
+            image::RgbaImage::from_raw(width as u32, height as u32, opaque).expect("as many pixels as its size says");
+        let delay = image::Delay::from_numer_denom_ms(10 * u32::from(hundredths), 1);
+        encoder
+            .encode_frame(image::Frame::from_parts(buffer, 0, 0, delay))
+            .expect("a vector takes all that is written");
+    }
+    drop(encoder);
+    file
+}
+
+/// Pictures of one size side by side, `columns` in a row, with a line of `gap` black pixels between them.
+///
+/// # Panics
+/// If there is no picture or no column, or pictures differ in size or channels: that is an error of the calling code.
+pub fn grid(pictures: &[Image], columns: usize, gap: usize) -> Image {
+    let Image { width, height, channels, .. } = pictures[0];
+    let rows = pictures.len().div_ceil(columns);
+    let columns = columns.min(pictures.len());
+    let [whole_width, whole_height] = [columns * (width + gap) - gap, rows * (height + gap) - gap];
+    let mut pixels = vec![0; whole_width * whole_height * channels];
+    for (number, picture) in pictures.iter().enumerate() {
+        assert_eq!(
+            [picture.width, picture.height, picture.channels],
+            [width, height, channels],
+            "pictures of one kind"
+        );
+        let [left, top] = [number % columns * (width + gap), number / columns * (height + gap)];
+        for (row, line) in picture.pixels.chunks_exact(width * channels).enumerate() {
+            let start = ((top + row) * whole_width + left) * channels;
+            pixels[start..start + line.len()].copy_from_slice(line);
+        }
+    }
+    Image { width: whole_width, height: whole_height, channels, pixels }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +174,25 @@ mod tests {
         assert_eq!(Image::decode(&png(&grey), 1, path).unwrap(), grey);
         assert_eq!(Image::decode(&png(&grey), 3, path).unwrap(), grey.clone().with_channels(3));
         assert_eq!(grey.clone().with_channels(3).with_channels(1), grey);
+    }
+
+    #[test]
+    fn a_gif_shows_its_pictures_in_turn() {
+        use image::AnimationDecoder;
+        let frame = |level: u8| Image { width: 5, height: 4, channels: 1, pixels: vec![level; 20] };
+        let file = gif(&[frame(0), frame(128), frame(255)], 10);
+        let frames = image::codecs::gif::GifDecoder::new(Cursor::new(file)).unwrap().into_frames();
+        let levels: Vec<u8> = frames.map(|frame| frame.unwrap().buffer().get_pixel(2, 2).0[0]).collect();
+        assert_eq!(levels, [0, 128, 255]);
+    }
+
+    #[test]
+    fn a_grid_has_pictures_row_by_row() {
+        let picture = |level: u8| Image { width: 2, height: 1, channels: 1, pixels: vec![level, level + 1] };
+        let three = grid(&[picture(1), picture(3), picture(5)], 2, 1);
+        assert_eq!((three.width, three.height), (5, 3));
+        assert_eq!(three.pixels, [1, 2, 0, 3, 4, 0, 0, 0, 0, 0, 5, 6, 0, 0, 0]);
+        assert_eq!(grid(&[picture(7)], 4, 1).pixels, [7, 8], "no columns without a picture");
     }
 
     #[test]

@@ -264,7 +264,7 @@ fn classes_of(config: &ImageConfig, source: &Source) -> Result<Vec<String>, Data
         (true, Some(classes)) => classes.clone(),
         (true, None) => found.iter().map(|class| (*class).clone()).collect(),
     };
-    let least = if config.multi_label { 1 } else { 2 };
+    let least = if config.multi_label || !config.labelled { 1 } else { 2 };
     if classes.len() < least {
         let message = format!("pictures of at least {least} classes are expected, and there is {}", listed());
         return Err(DataError::BadClasses { path: source.root.clone(), message });

@@ -11,7 +11,7 @@ mod outline;
 mod source;
 mod target;
 
-use super::Image;
+use super::EmbeddedPicture;
 use crate::{SplitMix64, stream_seed};
 use rayon::prelude::*;
 
@@ -52,41 +52,25 @@ impl Domain {
     }
 }
 
-/// One picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShapePicture {
-    /// 32 · 32, red, green and blue.
-    pub image: Image,
-    /// Which of [`CLASSES`].
-    pub label: usize,
-    /// Whether it is kept for the test.
-    pub test: bool,
-    /// A name of its own, as of a file: `train/star/0004.png`.
-    pub name: String,
-}
-
 /// All pictures of a domain: those to train with, then those to test, as many of each class. Made anew at each call, on all
 /// cores, and always the same.
-pub fn pictures(domain: Domain) -> Vec<ShapePicture> {
+pub fn pictures(domain: Domain) -> Vec<EmbeddedPicture> {
     let [train, test] = domain.counts();
     (0..train + test).into_par_iter().map(|number| picture(domain, number, number >= train)).collect()
 }
 
-fn picture(domain: Domain, number: usize, test: bool) -> ShapePicture {
-    let label = number % CLASSES.len();
+fn picture(domain: Domain, number: usize, test: bool) -> EmbeddedPicture {
     let mut random = SplitMix64::new(stream_seed(SEED, domain as u64, number as u64));
-    let image = match domain {
+    EmbeddedPicture::new(&CLASSES, number, test, |label| match domain {
         Domain::Source => source::draw(label, &mut random),
         Domain::Target => target::draw(label, &mut random),
-    };
-    let part = if test { "test" } else { "train" };
-    let name = format!("{part}/{}/{:04}.png", CLASSES[label], number / CLASSES.len());
-    ShapePicture { image, label, test, name }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
     use std::collections::HashSet;
 
     const DOMAINS: [Domain; 2] = [Domain::Source, Domain::Target];

@@ -6,9 +6,8 @@ mod idx;
 mod table;
 mod tree;
 
-use super::Image;
 use super::config::{EMBEDDED, ImageConfig};
-use super::shapes;
+use super::{EmbeddedPicture, Image, digits, shapes};
 use crate::gather::{self, Content};
 use crate::text::columns;
 use crate::text::corpus::EMBEDDED_PREFIX;
@@ -105,9 +104,9 @@ fn at(path: PathBuf, config: &ImageConfig) -> Result<Source, DataError> {
         return Err(DataError::BadImage { path, message: message.to_owned() });
     }
     if path.is_dir() {
-        of_files(gather::folder(&path, is_wanted)?, path)
+        of_files(gather::folder(&path, is_wanted)?, path, config.labelled)
     } else if gather::is_archive(&path) {
-        of_files(gather::archive(&path, is_wanted)?, path)
+        of_files(gather::archive(&path, is_wanted)?, path, config.labelled)
     } else {
         let message = "pictures are expected in a folder, in a .tar, .tar.gz or .tgz archive of one, or in a .csv or .tsv file that \
                        names them";
@@ -116,14 +115,14 @@ fn at(path: PathBuf, config: &ImageConfig) -> Result<Source, DataError> {
 }
 
 /// The pictures of a folder or an archive, by which files it has.
-fn of_files(files: Vec<(String, Content)>, root: PathBuf) -> Result<Source, DataError> {
+fn of_files(files: Vec<(String, Content)>, root: PathBuf, labelled: bool) -> Result<Source, DataError> {
     let (data_files, pictures): (Vec<_>, Vec<_>) = files.into_iter().partition(|(name, _)| !tree::is_picture(name));
     for find in [cifar::find, idx::find] {
         if let Some(DataSet { pictures, classes }) = find(&data_files, &root)? {
             return Ok(Source { root, found: pictures, classes: Some(classes) });
         }
     }
-    let found = tree::named(&root, pictures)?;
+    let found = tree::named(&root, pictures, labelled)?;
     Ok(Source { root, found, classes: None })
 }
 
@@ -133,19 +132,20 @@ fn is_wanted(name: &str) -> bool {
 }
 
 fn embedded(source: &str, name: &str) -> Result<Source, DataError> {
-    let domain = match name {
-        "shapes-source" => shapes::Domain::Source,
-        "shapes-target" => shapes::Domain::Target,
+    let (pictures, classes) = match name {
+        "shapes-source" => (shapes::pictures(shapes::Domain::Source), shapes::CLASSES),
+        "shapes-target" => (shapes::pictures(shapes::Domain::Target), shapes::CLASSES),
+        "digits" => (digits::pictures(), digits::CLASSES),
         other => return Err(DataError::UnknownEmbedded { name: other.to_owned(), known: &EMBEDDED }),
     };
-    let found = |picture: shapes::ShapePicture| Found {
-        labels: vec![shapes::CLASSES[picture.label].to_owned()],
+    let found = |picture: EmbeddedPicture| Found {
+        labels: vec![classes[picture.label].to_owned()],
         part: Some(if picture.test { Part::Test } else { Part::Train }),
         name: picture.name,
         pixels: Pixels::Raw(picture.image),
     };
-    let found = shapes::pictures(domain).into_iter().map(found).collect();
-    Ok(Source { root: PathBuf::from(source), found, classes: Some(shapes::CLASSES.map(str::to_owned).to_vec()) })
+    let found = pictures.into_iter().map(found).collect();
+    Ok(Source { root: PathBuf::from(source), found, classes: Some(classes.map(str::to_owned).to_vec()) })
 }
 
 /// The bytes of a file of a data set.

@@ -16,9 +16,12 @@ pub(super) fn is_picture(name: &str) -> bool {
         && !name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX")
 }
 
+/// What all pictures are where their folders say nothing.
+const UNLABELLED: &str = "pictures";
+
 /// Tells class and part of pictures by their paths below `root`: `class/…` or `part/class/…`. Folders that hold everything
-/// say nothing.
-pub(super) fn named(root: &Path, files: Vec<(String, Content)>) -> Result<Vec<Found>, DataError> {
+/// say nothing. Where they are not `labelled`, folders tell the part alone.
+pub(super) fn named(root: &Path, files: Vec<(String, Content)>, labelled: bool) -> Result<Vec<Found>, DataError> {
     let names = || files.iter().map(|(name, _)| name.as_str());
     // The last shared folder may be the only class, or the only part of all.
     let shallowest = names().map(|name| folders(name).len()).min().unwrap_or(0);
@@ -33,13 +36,14 @@ pub(super) fn named(root: &Path, files: Vec<(String, Content)>) -> Result<Vec<Fo
             })?),
             None => None,
         };
-        let class = folders.get(usize::from(has_parts)).ok_or_else(|| {
+        let of_folder = if labelled { folders.get(usize::from(has_parts)).copied() } else { Some(UNLABELLED) };
+        let class = of_folder.ok_or_else(|| {
             bad(
                 "lies in no folder of a class; one sub-folder per class is expected (`cats/1.jpg`, `dogs/7.jpg`), or `train`, \
-                 `val` and `test` with such folders in them",
+                 `val` and `test` with such folders in them; a job that needs no classes takes them with `labelled = false`",
             )
         })?;
-        Ok(Found { labels: vec![(*class).to_owned()], part, pixels: Pixels::Encoded(content), name: name.clone() })
+        Ok(Found { labels: vec![class.to_owned()], part, pixels: Pixels::Encoded(content), name: name.clone() })
     };
     files.into_iter().map(found).collect()
 }
@@ -63,7 +67,7 @@ mod tests {
 
     fn read(names: &[&str]) -> Result<Vec<(String, Option<Part>)>, String> {
         let files = names.iter().map(|name| (name.to_string(), Content::Bytes(Vec::new()))).collect();
-        let found = named(Path::new("root"), files).map_err(|error| error.to_string())?;
+        let found = named(Path::new("root"), files, true).map_err(|error| error.to_string())?;
         Ok(found.into_iter().map(|found| (found.labels[0].clone(), found.part)).collect())
     }
 
@@ -100,6 +104,21 @@ mod tests {
             let error = read(&["train/a/1.jpg", "val/a/1.jpg", other]).unwrap_err();
             assert!(error.starts_with(&format!("root/{other}: lies outside of the folders `train`")), "{error}");
         }
+    }
+
+    #[test]
+    fn without_labels_folders_tell_the_part_alone() {
+        let all = |names: &[&str]| {
+            let files = names.iter().map(|name| (name.to_string(), Content::Bytes(Vec::new()))).collect();
+            named(Path::new("root"), files, false)
+                .unwrap()
+                .into_iter()
+                .map(|found| (found.labels, found.part))
+                .collect::<Vec<_>>()
+        };
+        let picture = |part| (vec![UNLABELLED.to_owned()], part);
+        assert_eq!(all(&["1.jpg", "holidays/2.jpg"]), [picture(None), picture(None)]);
+        assert_eq!(all(&["train/1.jpg", "test/a/2.jpg"]), [picture(Some(Part::Train)), picture(Some(Part::Test))]);
     }
 
     #[test]

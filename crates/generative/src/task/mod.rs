@@ -1,0 +1,3 @@
+//! What the `train` command assembles: data, models, losses, samples and evaluation (feature `training`).
+
+pub mod pictures;

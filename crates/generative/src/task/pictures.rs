@@ -1,0 +1,115 @@
+//! `[data]` of the jobs on images, images on the device, and what networks make as pictures to look at.
+
+use std::path::Path;
+
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
+use data::image::{Image, ImageArtefact, ImageBatch, ImageConfig, ImageData, Labels, Statistics, grid, png};
+use training_loop::{
+    data_block,
+    error::TaskError,
+    job::{AssembleContext, read_artefact},
+    preparation::Activity,
+    task::{Sample, SampleContent},
+};
+
+/// The artefact beside the weights without which they mean nothing.
+pub const ARTEFACT_FILE: &str = "images.json";
+
+/// Black pixels between the pictures of a grid.
+const GAP: usize = 1;
+
+data_block! {
+    /// `[data]`: the pictures, and how they become batches. `normalize = "auto"` is what the job's loss wants.
+    PictureBlock(ImageConfig)
+}
+
+/// What networks see of pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelRange {
+    /// 0 to 1.
+    Unit,
+    /// -1 to 1.
+    Symmetric,
+}
+
+impl PixelRange {
+    /// What pixels are scaled by.
+    fn statistics(self) -> Statistics {
+        let (mean, std) = match self {
+            Self::Unit => (0.0, 1.0),
+            Self::Symmetric => (0.5, 0.5),
+        };
+        Statistics { mean: vec![mean; 3], std: vec![std; 3] }
+    }
+}
+
+/// Reads the pictures of `[data]`, as an existing run has them if there is one.
+///
+/// # Errors
+/// Those of [`ImageData::load`].
+pub fn load<D>(
+    config: &ImageConfig,
+    range: PixelRange,
+    context: &AssembleContext<'_, D>,
+) -> Result<ImageData, TaskError> {
+    let mut download = |file: &str, done: download::Progress| {
+        let what = format!("download {file}");
+        context.progress.progress(&Activity::bytes(&what, done.done, done.total));
+    };
+    Ok(match context.artefacts {
+        Some(folder) => ImageData::load_with(config, load_artefact(folder)?, &mut download)?,
+        None => ImageData::load(config, Some(range.statistics()), &mut download)?,
+    })
+}
+
+/// What a run knows of its pictures.
+///
+/// # Errors
+/// When the file is missing or damaged.
+pub fn load_artefact(run: &Path) -> Result<ImageArtefact, TaskError> {
+    Ok(ImageArtefact::from_json(&read_artefact(run, ARTEFACT_FILE)?)?)
+}
+
+/// The pictures of a batch: `[batch, channels, size, size]`
+pub fn pixels<B: Backend>(batch: &ImageBatch, device: &B::Device) -> Tensor<B, 4> {
+    let shape = [batch.batch_size, batch.channels, batch.size, batch.size];
+    Tensor::from_data(TensorData::new(batch.pixels.clone(), shape), device)
+}
+
+/// The classes of a batch: `[batch]`; 0 where a picture may have several.
+pub fn classes<B: Backend>(batch: &ImageBatch, device: &B::Device) -> Tensor<B, 1, Int> {
+    let classes = match &batch.labels {
+        Labels::Classes(classes) => classes.clone(),
+        Labels::Multi { .. } => vec![0; batch.batch_size],
+    };
+    Tensor::from_data(TensorData::new(classes, [batch.batch_size]), device)
+}
+
+/// What a network made, as pictures to look at; what lies outside the range of pixels is cut.
+///
+/// # Shapes
+/// - pixels: `[pictures, channels, height, width]`, scaled as the artefact says
+pub fn images<B: Backend>(pixels: Tensor<B, 4>, artefact: &ImageArtefact) -> Vec<Image> {
+    let [_, channels, height, width] = pixels.dims();
+    let Statistics { mean, std } = &artefact.statistics;
+    let per_channel = |values: &[f32]| {
+        let data = TensorData::new(values.to_vec(), [1, channels, 1, 1]);
+        Tensor::<B, 4>::from_data(data, &pixels.device())
+    };
+    let levels = (pixels.clone() * per_channel(std) + per_channel(mean)) * 255.0;
+    let levels = levels.round().clamp(0.0, 255.0).permute([0, 2, 3, 1]);
+    let levels: Vec<u8> = levels.into_data().iter::<f32>().map(|level| level as u8).collect();
+    let picture = |pixels: &[u8]| Image { width, height, channels, pixels: pixels.to_vec() };
+    levels.chunks(height * width * channels).map(picture).collect()
+}
+
+/// Pictures in a square grid, or in rows of `columns`.
+pub fn in_grid(pictures: &[Image], columns: Option<usize>) -> Image {
+    let square = (pictures.len() as f64).sqrt().ceil() as usize;
+    grid(pictures, columns.unwrap_or(square).max(1), GAP)
+}
+
+/// A grid of pictures as a sample of training; the main sample has an empty name.
+pub fn sample(name: &str, pictures: &[Image], columns: Option<usize>) -> Sample {
+    Sample { name: name.to_string(), content: SampleContent::Png(png(&in_grid(pictures, columns))) }
+}
