@@ -1,7 +1,5 @@
 //! What can go wrong with a model of Hugging Face, said for people.
 
-use std::path::PathBuf;
-
 use crate::DownloadError;
 
 /// Why a model could not be had.
@@ -17,7 +15,7 @@ pub enum HubError {
         name: String,
     },
     /// The server wants to know who asks, or has no such model; it answers the two alike.
-    #[error("{repository} is not to be had: the server answers {status} to {url}\n  {}\n  {}", access(*token), offline(folder))]
+    #[error("{repository} is not to be had: the server answers {status} to {url}\n  {}\n  {FOLDER}", access(*token))]
     Denied {
         /// `owner/name`.
         repository: String,
@@ -27,8 +25,6 @@ pub enum HubError {
         status: String,
         /// Whether a token was sent.
         token: bool,
-        /// Where its files would be.
-        folder: PathBuf,
     },
     /// There is no such model or no such version of it.
     #[error("there is no {repository} at revision {revision} ({url})\n  look for a slip in the name")]
@@ -51,14 +47,12 @@ pub enum HubError {
         files: Vec<String>,
     },
     /// No network, no room, another checksum.
-    #[error("{error}\n  {}", offline(folder))]
-    Download {
-        /// What happened.
-        error: DownloadError,
-        /// Where the files would be.
-        folder: PathBuf,
-    },
+    #[error("{0}\n  {FOLDER}")]
+    Download(DownloadError),
 }
+
+/// What always works.
+const FOLDER: &str = "or name a folder that holds config.json, the weights and the tokenizer's files";
 
 fn access(token: bool) -> &'static str {
     match token {
@@ -69,13 +63,6 @@ fn access(token: bool) -> &'static str {
             "it is gated or private, or there is no such model: ask for access on the model's page, and set HF_TOKEN to a token of yours"
         }
     }
-}
-
-fn offline(folder: &std::path::Path) -> String {
-    format!(
-        "without a network: put config.json, the weights and the tokenizer's files into {}, or name a folder that holds them",
-        folder.display()
-    )
 }
 
 /// Large models are published in parts, which have other names.

@@ -179,11 +179,10 @@ impl Hub {
         if folder.join(name).is_file() {
             return Ok(true);
         }
-        let revision = notes.commit.as_ref().unwrap_or(&model.revision);
-        let url = format!("{}/{}/resolve/{revision}/{name}", self.endpoint.trim_end_matches('/'), model.repository);
-        let failed = |error| HubError::Download { error, folder: folder.clone() };
-        let head = self.head(&url, &folder.join(name)).map_err(failed)?;
-        if !self.has_file(model, &url, &head)? {
+        let url = self.address(model, notes, name);
+        let target = folder.join(name);
+        let head = self.head(&url, &target).map_err(HubError::Download)?;
+        if !self.has_file(model, &url, &target, &head)? {
             notes.absent.insert(name.into());
             notes.write(&folder);
             return Ok(false);
@@ -193,16 +192,16 @@ impl Hub {
             notes.write(&folder);
         }
         // Asked by its commit, so that nothing newer comes in between.
-        let url = match &notes.commit {
-            Some(commit) => {
-                format!("{}/{}/resolve/{commit}/{name}", self.endpoint.trim_end_matches('/'), model.repository)
-            }
-            None => url,
-        };
+        let url = self.address(model, notes, name);
         let checksum = head.sha256.map_or(Checksum::Unknown, Checksum::Sha256);
         let source = Source { url, file_name: name.into(), checksum, size: head.size };
-        self.downloads.fetch(&source, &folder, &mut |done| progress(name, done)).map_err(failed)?;
+        self.downloads.fetch(&source, &folder, &mut |done| progress(name, done)).map_err(HubError::Download)?;
         Ok(true)
+    }
+
+    fn address(&self, model: &HubModel, notes: &Notes, name: &str) -> String {
+        let revision = notes.commit.as_ref().unwrap_or(&model.revision);
+        format!("{}/{}/resolve/{revision}/{name}", self.endpoint.trim_end_matches('/'), model.repository)
     }
 
     fn head(&self, url: &str, target: &Path) -> Result<Head, DownloadError> {
@@ -217,7 +216,7 @@ impl Hub {
     }
 
     /// Whether the answer says that there is such a file.
-    fn has_file(&self, model: &HubModel, url: &str, head: &Head) -> Result<bool, HubError> {
+    fn has_file(&self, model: &HubModel, url: &str, target: &Path, head: &Head) -> Result<bool, HubError> {
         match head.status {
             200..=399 => Ok(true),
             404 if ["RepoNotFound", "RevisionNotFound"].contains(&head.error_code.as_str()) => Err(HubError::Unknown {
@@ -231,13 +230,12 @@ impl Hub {
                 url: url.into(),
                 status: head.reason.clone(),
                 token: self.downloads.token.is_some(),
-                folder: self.folder(model),
             }),
-            _ => {
-                let (status, folder) = (head.reason.clone(), self.folder(model));
-                let error = DownloadError::Refused { url: url.into(), status, target: folder.join(CONFIG_FILE) };
-                Err(HubError::Download { error, folder })
-            }
+            _ => Err(HubError::Download(DownloadError::Refused {
+                url: url.into(),
+                status: head.reason.clone(),
+                target: target.to_path_buf(),
+            })),
         }
     }
 
