@@ -197,7 +197,16 @@ fn a_model_without_a_file_says_which_would_do() {
     for part in ["me/tiny", "model.safetensors or pytorch_model.bin", "main", "in several files"] {
         assert!(error.contains(part), "{part} in {error}");
     }
-    assert_eq!(hub.tokenizer(&tiny(), &mut |_, _| {}).unwrap(), None);
+    // Asked for again, since there is no way without it; a tokenizer is not, of a commit that is known.
+    server.requests();
+    hub.file(&tiny(), &WEIGHT_FILES, &mut |_, _| {}).unwrap_err();
+    assert_eq!(server.requests().len(), 2);
+    hub.file(&tiny(), &[CONFIG_FILE], &mut |_, _| {}).unwrap();
+    server.requests();
+    for requests in [3, 0] {
+        assert_eq!(hub.tokenizer(&tiny(), &mut |_, _| {}).unwrap(), None);
+        assert_eq!(server.requests().len(), requests);
+    }
 
     let model = HubModel::named("hf:me/tiny@v9").unwrap().unwrap();
     let error = hub.file(&model, &WEIGHT_FILES, &mut |_, _| {}).unwrap_err().to_string();

@@ -1,5 +1,7 @@
 //! What can go wrong with a model of Hugging Face, said for people.
 
+use std::path::PathBuf;
+
 use crate::DownloadError;
 
 /// Why a model could not be had.
@@ -37,7 +39,10 @@ pub enum HubError {
         url: String,
     },
     /// The model lacks a file.
-    #[error("{repository} has no {} at revision {revision}{}", files.join(" or "), in_parts(files))]
+    #[error(
+        "{repository} has no {} at revision {revision}{}\n  if that is new there, delete {} first",
+        files.join(" or "), in_parts(files), folder.display()
+    )]
     Missing {
         /// `owner/name`.
         repository: String,
@@ -45,6 +50,8 @@ pub enum HubError {
         revision: String,
         /// The files that would do, any of them.
         files: Vec<String>,
+        /// Where its files are kept, as they were when the first of them was fetched.
+        folder: PathBuf,
     },
     /// No network, no room, another checksum.
     #[error("{0}\n  {FOLDER}")]

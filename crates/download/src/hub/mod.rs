@@ -54,8 +54,15 @@ pub struct Hub {
 struct Notes {
     /// The commit that the files are of.
     commit: Option<String>,
-    /// Files that there are none of.
+    /// Files that it has none of, which nobody needs to ask for again.
     absent: BTreeSet<String>,
+}
+
+/// Whether a model is of use without a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    Must,
+    May,
 }
 
 impl Hub {
@@ -117,12 +124,13 @@ impl Hub {
     /// [`HubError::Missing`] when it has none of them; a server that gives nothing; the errors of [`Downloads::fetch`].
     pub fn file(&self, model: &HubModel, names: &[&str], progress: FileProgress<'_>) -> Result<PathBuf, HubError> {
         let sets: Vec<&[&str]> = names.chunks(1).collect();
-        match self.first(model, &sets, progress)? {
+        match self.first(model, &sets, Need::Must, progress)? {
             Some((folder, files)) => Ok(folder.join(files[0])),
             None => Err(HubError::Missing {
                 repository: model.repository.clone(),
                 revision: model.revision.clone(),
                 files: names.iter().map(|name| name.to_string()).collect(),
+                folder: self.folder(model),
             }),
         }
     }
@@ -133,7 +141,7 @@ impl Hub {
     /// # Errors
     /// A server that gives nothing; the errors of [`Downloads::fetch`].
     pub fn tokenizer(&self, model: &HubModel, progress: FileProgress<'_>) -> Result<Option<PathBuf>, HubError> {
-        Ok(self.first(model, &TOKENIZER_FILES, progress)?.map(|(folder, _)| folder))
+        Ok(self.first(model, &TOKENIZER_FILES, Need::May, progress)?.map(|(folder, _)| folder))
     }
 
     /// The first of `sets` of which the model has all files, and the folder they are in.
@@ -141,6 +149,7 @@ impl Hub {
         &self,
         model: &HubModel,
         sets: &[&'s [&'s str]],
+        need: Need,
         progress: FileProgress<'_>,
     ) -> Result<Option<(PathBuf, &'s [&'s str])>, HubError> {
         let folder = self.folder(model);
@@ -155,7 +164,7 @@ impl Hub {
         for set in sets {
             let mut has_all = true;
             for name in *set {
-                has_all = has_all && self.fetch(model, name, &mut notes, progress)?;
+                has_all = has_all && self.fetch(model, name, need, &mut notes, progress)?;
             }
             if has_all {
                 return Ok(Some((folder, set)));
@@ -169,11 +178,12 @@ impl Hub {
         &self,
         model: &HubModel,
         name: &str,
+        need: Need,
         notes: &mut Notes,
         progress: FileProgress<'_>,
     ) -> Result<bool, HubError> {
         let folder = self.folder(model);
-        if notes.absent.contains(name) {
+        if need == Need::May && notes.absent.contains(name) {
             return Ok(false);
         }
         if folder.join(name).is_file() {
@@ -183,8 +193,11 @@ impl Hub {
         let target = folder.join(name);
         let head = self.head(&url, &target).map_err(HubError::Download)?;
         if !self.has_file(model, &url, &target, &head)? {
-            notes.absent.insert(name.into());
-            notes.write(&folder);
+            // Of a branch it may be true no longer the next time.
+            if need == Need::May && notes.commit.is_some() {
+                notes.absent.insert(name.into());
+                notes.write(&folder);
+            }
             return Ok(false);
         }
         if notes.commit.is_none() && head.commit.is_some() {
