@@ -172,3 +172,31 @@ fn too_little_text_is_said() {
     let few = MaskedConfig { mask_rate: 0.0, ..config };
     assert!(matches!(MaskedData::load(&few), Err(DataError::Config { key: "mask_rate", .. })));
 }
+
+#[test]
+fn documents_stand_alone_where_they_are_not_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines.txt");
+    let lines: Vec<String> = (0..40).map(|line| format!("line {line} {}", "of words ".repeat(line % 7))).collect();
+    std::fs::write(&path, lines.join("\n")).unwrap();
+    let config = MaskedConfig {
+        source: path.to_str().unwrap().to_owned(),
+        documents: Documents::Lines,
+        packing: false,
+        seq_len: 10,
+        ..config()
+    };
+    let data = MaskedData::load(&config).unwrap();
+    let train = data.train_batches(&config, 3).unwrap();
+    let mut texts = Vec::new();
+    for epoch in 0..2 {
+        let rows = originals(&all(&train, epoch), 2);
+        assert!(rows.iter().all(|row| (1..=8).contains(&row.len())));
+        let mut epoch_texts: Vec<String> = rows.iter().map(|row| data.tokenizer.decode(row)).collect();
+        epoch_texts.sort_unstable();
+        texts.push(epoch_texts);
+    }
+    assert_eq!(texts[0], texts[1], "every document once an epoch");
+    assert_ne!(all(&train, 0), all(&train, 1), "with another mask");
+    assert!(texts[0].iter().filter(|text| text.starts_with("line ")).count() >= 30, "{texts:?}");
+}

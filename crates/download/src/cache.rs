@@ -24,6 +24,13 @@ pub fn torch_hub_folder() -> PathBuf {
     home.join("hub/checkpoints")
 }
 
+/// Where Hugging Face's own libraries keep everything: `HF_HOME`, or else `huggingface` in `~/.cache`.
+pub(crate) fn huggingface_folder() -> PathBuf {
+    from_environment("HF_HOME")
+        .or_else(|| from_environment("XDG_CACHE_HOME").map(|cache| cache.join("huggingface")))
+        .unwrap_or_else(|| home().join(".cache/huggingface"))
+}
+
 fn platform_cache() -> PathBuf {
     if cfg!(windows) {
         return from_environment("LOCALAPPDATA").unwrap_or_else(|| home().join("AppData/Local"));
@@ -38,7 +45,7 @@ fn home() -> PathBuf {
     env::home_dir().unwrap_or_else(env::temp_dir)
 }
 
-fn from_environment(name: &str) -> Option<PathBuf> {
+pub(crate) fn from_environment(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 

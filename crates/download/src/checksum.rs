@@ -16,6 +16,8 @@ pub enum Checksum {
     Sha256(String),
     /// MD5, where a publisher gives nothing better.
     Md5(String),
+    /// The publisher says nothing: a file is whole when it is as long as the server announced.
+    Unknown,
 }
 
 impl Checksum {
@@ -24,6 +26,7 @@ impl Checksum {
         match self {
             Self::Sha256(_) => digest::<sha2::Sha256>(path),
             Self::Md5(_) => digest::<md5::Md5>(path),
+            Self::Unknown => Ok(String::new()),
         }
     }
 
@@ -32,6 +35,7 @@ impl Checksum {
         match self {
             Self::Sha256(start) => digest.starts_with(&start.to_ascii_lowercase()),
             Self::Md5(whole) => digest.eq_ignore_ascii_case(whole),
+            Self::Unknown => true,
         }
     }
 }
@@ -42,6 +46,7 @@ impl fmt::Display for Checksum {
             Self::Sha256(digest) if digest.len() < 64 => write!(f, "SHA-256 {digest}…"),
             Self::Sha256(digest) => write!(f, "SHA-256 {digest}"),
             Self::Md5(digest) => write!(f, "MD5 {digest}"),
+            Self::Unknown => write!(f, "unknown"),
         }
     }
 }

@@ -19,6 +19,7 @@
 mod cache;
 mod checksum;
 mod error;
+pub mod hub;
 mod transfer;
 
 use std::{
@@ -27,11 +28,15 @@ use std::{
     time::Duration,
 };
 
-use crate::{cache::Verified, transfer::Transfer};
+use crate::{
+    cache::Verified,
+    transfer::{Head, Token, Transfer},
+};
 pub use crate::{
     cache::{cache_folder, torch_hub_folder},
     checksum::Checksum,
     error::DownloadError,
+    hub::{Hub, HubError, HubModel},
 };
 
 /// A file and where it comes from.
@@ -72,12 +77,13 @@ pub struct Downloads {
     mirror: Option<String>,
     also_in: Vec<PathBuf>,
     pauses: Vec<Duration>,
+    token: Option<Token>,
 }
 
 impl Default for Downloads {
     fn default() -> Self {
         let pauses = [500, 1000, 2000].map(Duration::from_millis).to_vec();
-        Self { mirror: None, also_in: Vec::new(), pauses }
+        Self { mirror: None, also_in: Vec::new(), pauses, token: None }
     }
 }
 
@@ -157,7 +163,12 @@ impl Downloads {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), DownloadError> {
         let url = self.address(&source.url);
-        let transfer = Transfer { url: &url, part, target, size: source.size, pauses: &self.pauses };
+        if source.checksum == Checksum::Unknown {
+            // Nothing would tell that a part is of another file.
+            let _ = fs::remove_file(part);
+        }
+        let transfer =
+            Transfer { url: &url, part, target, size: source.size, pauses: &self.pauses, token: self.token.as_ref() };
         let mut found = String::new();
         for _ in 0..2 {
             transfer.run(progress)?;
@@ -170,6 +181,18 @@ impl Downloads {
         let _ = fs::remove_file(part);
         let expected = source.checksum.to_string();
         Err(DownloadError::Checksum { url, expected, found, target: target.to_path_buf() })
+    }
+
+    /// What the server says about a file before it gives it; `target` is where the file would be, for messages.
+    fn head(&self, url: &str, target: &Path) -> Result<Head, DownloadError> {
+        let url = self.address(url);
+        let (pauses, token) = (&self.pauses, self.token.as_ref());
+        let transfer = Transfer { url: &url, part: target, target, size: None, pauses, token };
+        transfer.head()
+    }
+
+    fn has_mirror(&self) -> bool {
+        self.mirror.is_some()
     }
 
     fn address(&self, url: &str) -> String {

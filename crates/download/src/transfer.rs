@@ -1,6 +1,7 @@
 //! One file over HTTP, in as many goes as it takes.
 
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, Read, Write},
     path::Path,
@@ -11,6 +12,7 @@ use std::{
 
 use ureq::{
     Agent, Body,
+    config::RedirectAuthHeaders,
     http::{HeaderMap, Response, StatusCode, header},
 };
 
@@ -31,7 +33,43 @@ pub(crate) struct Transfer<'a> {
     pub(crate) target: &'a Path,
     pub(crate) size: Option<u64>,
     pub(crate) pauses: &'a [Duration],
+    pub(crate) token: Option<&'a Token>,
 }
+
+/// What a server knows an account by. It is shown to nobody else: not in messages, and not to a server that a redirect leads to.
+#[derive(Clone)]
+pub(crate) struct Token(String);
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(token)
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+/// What a server says about a file before it gives it.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    /// The status with its words: `404 Not Found`.
+    pub(crate) reason: String,
+    /// Hugging Face's word for what is not found.
+    pub(crate) error_code: String,
+    /// The commit that the file is of.
+    pub(crate) commit: Option<String>,
+    /// SHA-256 of the file, of those that are kept in Git LFS.
+    pub(crate) sha256: Option<String>,
+    /// Its size in bytes.
+    pub(crate) size: Option<u64>,
+}
+
+/// Redirects on the way to what a server says: another name of the model.
+const MOST_REDIRECTS: usize = 5;
 
 /// Why one go did not bring the end of the file.
 enum Broken {
@@ -74,6 +112,9 @@ impl Transfer<'_> {
             return Ok(());
         }
         let mut request = agent(self.url).get(self.url);
+        if let Some(Token(token)) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
         if have > 0 {
             request = request.header(header::RANGE, format!("bytes={have}-"));
         }
@@ -128,8 +169,76 @@ impl Transfer<'_> {
         file.sync_all().map_err(disk)
     }
 
+    /// What the server says about the file. Redirects within the server are followed; one to where the bytes are is an answer itself: it
+    /// holds what is asked for here.
+    pub(crate) fn head(&self) -> Result<Head, DownloadError> {
+        let mut url = self.url.to_string();
+        let mut pauses = self.pauses.iter();
+        let mut redirects = 0;
+        loop {
+            let reason = match self.ask(&url) {
+                Ok(response) if is_passing(response.status()) => format!("the server answers {}", response.status()),
+                Ok(response) => match moved_within(&url, &response).filter(|_| redirects < MOST_REDIRECTS) {
+                    Some(next) => {
+                        redirects += 1;
+                        url = next;
+                        continue;
+                    }
+                    None => return Ok(Head::of(&response)),
+                },
+                Err(error) => in_words(&error),
+            };
+            match pauses.next() {
+                Some(pause) => thread::sleep(*pause),
+                None => return Err(self.unreachable(reason)),
+            }
+        }
+    }
+
+    fn ask(&self, url: &str) -> Result<Response<Body>, ureq::Error> {
+        let mut request = agent(url).head(url);
+        if let Some(Token(token)) = self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        request.config().max_redirects(0).max_redirects_will_error(false).build().call()
+    }
+
     fn unreachable(&self, reason: String) -> DownloadError {
         DownloadError::Unreachable { url: self.url.into(), reason, target: self.target.to_path_buf() }
+    }
+}
+
+impl Head {
+    fn of(response: &Response<Body>) -> Self {
+        let headers = response.headers();
+        let text = |name: &str| headers.get(name)?.to_str().ok().map(str::to_string);
+        let tag = text("x-linked-etag").or_else(|| text("etag"));
+        let digest = tag.map(|tag| tag.trim_start_matches("W/").trim_matches('"').to_ascii_lowercase());
+        let is_sha256 = |digest: &String| digest.len() == 64 && digest.bytes().all(|digit| digit.is_ascii_hexdigit());
+        // Of a redirect it is the size of the redirect.
+        let length = text("content-length").filter(|_| response.status().is_success());
+        Self {
+            status: response.status().as_u16(),
+            reason: response.status().to_string(),
+            error_code: text("x-error-code").unwrap_or_default(),
+            commit: text("x-repo-commit").filter(|commit| commit.bytes().all(|digit| digit.is_ascii_hexdigit())),
+            sha256: digest.filter(is_sha256),
+            size: text("x-linked-size").or(length).and_then(|size| size.parse().ok()),
+        }
+    }
+}
+
+/// Where a redirect within the same server leads.
+fn moved_within(url: &str, response: &Response<Body>) -> Option<String> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    let start = url.find("://")? + 3;
+    let server = url[start..].find('/').map_or(url, |slash| &url[..start + slash]);
+    match location.strip_prefix(server) {
+        Some(path) if path.starts_with('/') => Some(location.to_string()),
+        _ => (location.starts_with('/') && !location.starts_with("//")).then(|| format!("{server}{location}")),
     }
 }
 
@@ -140,6 +249,7 @@ fn agent(url: &str) -> &'static Agent {
     let config = || {
         Agent::config_builder()
             .http_status_as_error(false)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             .timeout_connect(Some(SILENCE))
             .timeout_recv_response(Some(SILENCE))
             .timeout_per_read(Some(SILENCE))

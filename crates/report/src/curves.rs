@@ -115,8 +115,8 @@ fn finish(mut curves: Vec<Curve>) -> (Vec<Curve>, usize) {
 fn plots(runs: &[&Run]) -> BTreeMap<String, Vec<(String, String)>> {
     let mut plots: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for record in runs.iter().flat_map(|run| &run.records) {
-        // Test scores are single values: they are in the table.
-        if record.split == "test" {
+        // Test scores and those of averaged weights are single values: they are in the table.
+        if ["test", "average"].contains(&record.split.as_str()) {
             continue;
         }
         for metric in record.metrics.keys() {

@@ -142,8 +142,8 @@ enum SampleKind {
 pub struct Checkpoint {
     /// The name of its folder.
     pub name: String,
-    /// Its step.
-    pub step: u64,
+    /// Its step; none for the average of several.
+    pub step: Option<u64>,
     /// Whether `best` names it.
     pub best: bool,
     /// Whether `last` names it.
@@ -524,10 +524,11 @@ fn read_checkpoints(folder: &Path) -> Result<Vec<Checkpoint>, ReportError> {
         .filter(|path| path.is_dir())
         .filter_map(|path| {
             let name = path.file_name()?.to_string_lossy().into_owned();
-            let step = name.strip_prefix("step-")?.parse().ok()?;
-            Some(Checkpoint { best: name == best, last: name == last, name, step })
+            let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
+            let known = step.is_some() || name == "average";
+            known.then(|| Checkpoint { best: name == best, last: name == last, name, step })
         })
         .collect();
-    checkpoints.sort_by_key(|checkpoint| checkpoint.step);
+    checkpoints.sort_by_key(|checkpoint| (checkpoint.step.is_none(), checkpoint.step));
     Ok(checkpoints)
 }

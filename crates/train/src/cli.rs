@@ -176,7 +176,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "RUN")]
     pub run: String,
 
-    /// Which weights: best, last or step-N [default: best]
+    /// Which weights: best, last, average or step-N [default: best]
     #[arg(long, value_name = "WHICH")]
     pub checkpoint: Option<CheckpointRequest>,
 }
@@ -188,6 +188,8 @@ pub enum CheckpointRequest {
     Best,
     /// The newest.
     Last,
+    /// The mean of the last ones: `training.average_last`.
+    Average,
     /// That of one optimiser step.
     Step(u64),
 }
@@ -197,6 +199,7 @@ impl fmt::Display for CheckpointRequest {
         match self {
             Self::Best => write!(f, "best"),
             Self::Last => write!(f, "last"),
+            Self::Average => write!(f, "average"),
             Self::Step(step) => write!(f, "step-{step}"),
         }
     }
@@ -209,11 +212,12 @@ impl FromStr for CheckpointRequest {
         match text {
             "best" => Ok(Self::Best),
             "last" => Ok(Self::Last),
+            "average" => Ok(Self::Average),
             _ => text
                 .strip_prefix("step-")
                 .and_then(|step| step.parse().ok())
                 .map(Self::Step)
-                .ok_or_else(|| "expected best, last or step-N, for example step-2000".into()),
+                .ok_or_else(|| "expected best, last, average or step-N, for example step-2000".into()),
         }
     }
 }

@@ -234,6 +234,26 @@ fn a_trained_run_is_evaluated_and_writes() {
 }
 
 #[test]
+fn the_last_checkpoints_are_averaged_where_the_config_asks_for_it() {
+    let folder = Folder::new();
+    let message = folder.refuses("--config tiny.toml --name averaged --set training.average_last=1");
+    assert!(message.contains("average_last") && message.contains("at least 2"), "{message}");
+    folder.succeeds("--config tiny.toml --backend ndarray --name averaged --set training.average_last=3");
+    let summary: serde_json::Value = serde_json::from_str(&folder.read("runs/averaged/summary.json")).unwrap();
+    assert_eq!(summary["average"]["steps"].as_array().unwrap().len(), 3, "{summary}");
+    let printed = folder.succeeds("eval --run averaged --backend ndarray --checkpoint average");
+    assert!(printed.starts_with("average of "), "{printed}");
+    // What is used where nothing is asked for is the better of the two.
+    let best = folder.read("runs/averaged/checkpoints/best");
+    assert_eq!(best.trim() == "average", summary["average"]["is_best"].as_bool().unwrap());
+    let printed = folder.succeeds("eval --run averaged --backend ndarray");
+    assert!(printed.starts_with(best.trim()), "{printed}");
+    let report = folder.read("runs/averaged/report.html");
+    assert!(report.contains("Average of the checkpoints of steps"));
+    assert!(folder.read("runs/averaged/train.log").contains("average of the checkpoints of steps"));
+}
+
+#[test]
 fn a_damaged_checkpoint_is_refused_and_the_one_before_it_resumes() {
     let folder = Folder::new();
     folder.succeeds("--config tiny.toml --backend ndarray --max-steps 30 --quiet");

@@ -3,8 +3,14 @@
 mod support;
 
 use data::image::{Image, png};
-use std::{fs, path::Path};
-use support::{config, refused, score, scores_on_wgpu_as_on_the_cpu, train, train_config};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    thread,
+};
+use support::{config, refused, run, score, scores_on_wgpu_as_on_the_cpu, train, train_config};
 
 /// A model of a few thousand parameters.
 const TINY_GPT: &str = "model.num_layers=2 model.embedding_size=32 model.context_len=32 data.seq_len=32 data.batch_size=8 \
@@ -55,6 +61,88 @@ fn lora_fine_tunes_a_run_with_few_parameters() {
     let loss = |run: &str| score(&train(desk.path(), &["eval", "--run", run, "--backend", "ndarray"]), "loss");
     assert!(loss("tuned") < loss("base"));
     assert!(train(desk.path(), &["generate", "--run", "tuned", "--prompt", "a", "--tokens", "4"]).starts_with('a'));
+}
+
+/// A server that has the files of `folder` at `/any-owner/any-name/resolve/any-revision/`, and its address.
+fn model_server(folder: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let serve = move |mut stream: TcpStream| -> std::io::Result<()> {
+        let mut lines = BufReader::new(stream.try_clone()?).lines().map_while(Result::ok);
+        let request = lines.next().unwrap_or_default();
+        lines.take_while(|line| !line.is_empty()).for_each(drop);
+        let mut words = request.split_whitespace();
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let file = path.rsplit('/').next().map(|name| folder.join(name));
+        let (status, body) = match file.and_then(|file| fs::read(file).ok()) {
+            Some(body) => ("200 OK", body),
+            None => ("404 Not Found", Vec::new()),
+        };
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())?;
+        if method == "GET" { stream.write_all(&body) } else { Ok(()) }
+    };
+    // A client that went away is no concern of the server's.
+    thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(serve(stream))));
+    address
+}
+
+#[test]
+fn a_gpt2_is_downloaded_by_its_name_and_then_needs_no_network() {
+    let desk = tempfile::tempdir().unwrap();
+    let gpt2 = format!(
+        "{TINY_GPT} model.num_kv_heads=0 model.positions=learned model.norm=layer_norm model.activation=gelu_tanh model.bias=true \
+         model.tie_weights=true"
+    );
+    train_config(desk.path(), "transformer/gpt-stories.toml", "base", &format!("{gpt2} training.max_steps=30"), &[]);
+    let published = desk.path().join("published");
+    fs::create_dir(&published).unwrap();
+    let weights = desk.path().join("runs/base/checkpoints/step-30/model.safetensors");
+    fs::copy(weights, published.join("model.safetensors")).unwrap();
+    let config_file = r#"{ "model_type": "gpt2", "n_layer": 2, "n_head": 4, "n_embd": 32, "n_positions": 32, "vocab_size": 100,
+                           "activation_function": "gelu_new" }"#;
+    fs::write(published.join("config.json"), config_file).unwrap();
+    fs::write(published.join("tokenizer.json"), "{}").unwrap();
+
+    let [cache, home] = ["cache", "home"].map(|name| desk.path().join(name).display().to_string());
+    let stories = config("transformer/gpt-stories.toml");
+    let tune = |endpoint: &str, name: &str, more: &[&str]| {
+        let mut arguments = vec!["--config", stories.to_str().unwrap(), "--backend", "ndarray", "--name", name];
+        let settings = gpt2.split_whitespace().chain(["training.max_steps=2"]).chain(more.iter().copied());
+        arguments.extend(settings.flat_map(|setting| ["--set", setting]));
+        let environment = [("KILN_CACHE", cache.as_str()), ("HF_HOME", &home), ("HF_ENDPOINT", endpoint)];
+        let (code, output, error) = run(desk.path(), &arguments, &environment);
+        // Messages are folded at the width of a terminal.
+        let printed = format!("{output}{error}");
+        (code, printed.split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" "))
+    };
+    let server = model_server(published);
+    let (code, printed) = tune(&server, "first", &["model.pretrained=gpt2"]);
+    assert_eq!(code, Some(0), "{printed}");
+    let folder = Path::new(&cache).join("hub/openai-community--gpt2/main");
+    let tokenizer = format!("tokenizer of openai-community/gpt2: {}", folder.display());
+    for part in ["weights of openai-community/gpt2", "loaded 28 tensors", &tokenizer] {
+        assert!(printed.contains(part), "{part} in {printed}");
+    }
+    assert!(folder.join("model.safetensors").is_file());
+
+    // No server is at port 1.
+    let nobody = "http://127.0.0.1:1";
+    let (code, printed) = tune(nobody, "second", &["model.pretrained=hf:openai-community/gpt2"]);
+    assert!(code == Some(0) && printed.contains("loaded 28 tensors"), "{printed}");
+
+    for (endpoint, more, parts) in [
+        (nobody, &["model.pretrained=gpt2", "model.num_layers=3"][..], &["another architecture", "num_layers = 2"][..]),
+        (nobody, &["model.pretrained=hf:me/net"], &["is there a network?", "name a folder"]),
+        (server.as_str(), &["model.pretrained=hf:net"], &["model.pretrained", "hf:owner/name"]),
+        (&server, &["model.pretrained=gpt9"], &["gpt9", "hf:owner/name"]),
+    ] {
+        let (code, printed) = tune(endpoint, "third", more);
+        assert_eq!(code, Some(2), "{printed}");
+        for part in parts {
+            assert!(printed.contains(part), "{part} in {printed}");
+        }
+        assert!(!desk.path().join("runs/third").exists());
+    }
 }
 
 #[test]
@@ -108,7 +196,7 @@ fn farm(lines: usize) -> String {
 fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     let desk = tempfile::tempdir().unwrap();
     fs::write(desk.path().join("texts.txt"), farm(480)).unwrap();
-    let settings = "data.source=texts.txt data.documents=\"lines\" data.batch_size=32 data.seq_len=16 model.num_layers=1 \
+    let settings = "data.source=texts.txt data.documents=\"lines\" data.packing=false data.batch_size=32 data.seq_len=16 model.num_layers=1 \
                     model.hidden_size=64 optimizer.learning_rate=3e-3 training.max_steps=1000";
     train_config(desk.path(), "transformer/masked-stories.toml", "masked", settings, &[]);
     let printed = train(desk.path(), &["eval", "--run", "masked", "--backend", "ndarray"]);

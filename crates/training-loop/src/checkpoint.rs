@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! checkpoints/
-//!   last, best                    text files that name a step folder
+//!   last, best                    text files that name one of these folders
 //!   step-500/
 //!     manifest.json               size and SHA-256 of every other file
 //!     state.json                  position in the data, schedules, best score, unfinished log window
@@ -10,6 +10,7 @@
 //!     ema.safetensors             their moving average, when it is on; what evaluation uses then
 //!     optimizer-main.safetensors  one for each optimiser
 //!     task.safetensors            what the task carries from step to step
+//!   average/                      the mean of the last ones, made when the run ends: manifest.json, state.json, model.safetensors
 //! ```
 //!
 //! A checkpoint is written under a temporary name, synced and renamed, so a folder named `step-N` is always complete; the manifest
@@ -58,6 +59,10 @@ pub struct LoopState {
     pub metrics_rows: u64,
     /// Values since the last log line.
     pub window: Window,
+    /// The last steps of which `checkpoint_every` asked for a checkpoint, oldest first: those that are averaged. Others, of a best
+    /// validation or an interruption, are none of them, so that a run that was interrupted averages what it would have.
+    #[serde(default)]
+    pub scheduled: Vec<u64>,
 }
 
 /// The best score so far.
@@ -94,6 +99,9 @@ struct FileDigest {
     sha256: String,
 }
 
+/// The folder of averaged weights.
+pub const AVERAGE: &str = "average";
+
 const FORMAT: u32 = 1;
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
@@ -115,8 +123,15 @@ impl Checkpoint {
 
     /// Writes it below `checkpoints` and points `last` at it.
     pub fn save(&self, checkpoints: &Path) -> Result<PathBuf, TrainError> {
-        let name = format!("step-{}", self.state.step);
-        let path = checkpoints.join(&name);
+        let name = step_name(self.state.step);
+        let path = self.save_as(checkpoints, &name)?;
+        point(checkpoints, "last", &name)?;
+        Ok(path)
+    }
+
+    /// Writes it below `checkpoints` under a name; what has that name is replaced.
+    pub(crate) fn save_as(&self, checkpoints: &Path, name: &str) -> Result<PathBuf, TrainError> {
+        let path = checkpoints.join(name);
         let temporary = checkpoints.join(format!(".{name}.tmp-{}", std::process::id()));
         if temporary.exists() {
             fs::remove_dir_all(&temporary).map_err(TrainError::io(&temporary))?;
@@ -152,7 +167,6 @@ impl Checkpoint {
         if replaced.exists() {
             fs::remove_dir_all(&replaced).map_err(TrainError::io(&replaced))?;
         }
-        point(checkpoints, "last", &name)?;
         Ok(path)
     }
 
@@ -197,7 +211,27 @@ pub fn point(checkpoints: &Path, pointer: &str, name: &str) -> Result<(), TrainE
     write_atomically(&checkpoints.join(pointer), format!("{name}\n").as_bytes())
 }
 
-/// Finds a checkpoint of the run in `run`: `last`, `best` or `step-N`.
+/// The folder of the checkpoint of a step.
+pub(crate) fn step_name(step: u64) -> String {
+    format!("step-{step}")
+}
+
+/// Removes the averaged weights, if there are any, and points `best` at the best of the others again.
+pub(crate) fn discard_average(checkpoints: &Path) -> Result<(), TrainError> {
+    let path = checkpoints.join(AVERAGE);
+    let pointer = checkpoints.join("best");
+    if fs::read_to_string(&pointer).is_ok_and(|name| name.trim() == AVERAGE) {
+        let state = fs::read(path.join(STATE)).ok().and_then(|text| serde_json::from_slice::<LoopState>(&text).ok());
+        let best = state.and_then(|state| state.best).map(|best| step_name(best.step));
+        match best.filter(|name| checkpoints.join(name).is_dir()) {
+            Some(name) => point(checkpoints, "best", &name)?,
+            None => fs::remove_file(&pointer).map_err(TrainError::io(&pointer))?,
+        }
+    }
+    if path.exists() { remove(checkpoints, AVERAGE) } else { Ok(()) }
+}
+
+/// Finds a checkpoint of the run in `run`: `last`, `best`, `average` or `step-N`.
 pub fn find(run: &Path, which: &str) -> Result<PathBuf, TrainError> {
     let checkpoints = checkpoints_of(run);
     let no_run = |message: String| TrainError::NoRun { path: run.to_path_buf(), message };
@@ -216,24 +250,33 @@ pub fn find(run: &Path, which: &str) -> Result<PathBuf, TrainError> {
     if path.is_dir() {
         return Ok(path);
     }
+    if name == AVERAGE {
+        return Err(no_run(
+            "it has no averaged weights: they are made when a run with training.average_last ends".into(),
+        ));
+    }
     let available: Vec<_> = list(&checkpoints).into_iter().map(|(_, name)| name).collect();
     Err(no_run(format!("there is no checkpoint {name}; there are: {}", available.join(", "))))
 }
 
-/// Removes all but the newest `keep` checkpoints and the best one.
-pub(crate) fn prune(checkpoints: &Path, keep: usize) -> Result<(), TrainError> {
+/// Removes all but the newest `keep` checkpoints, the best one and those of the steps `needed`.
+pub(crate) fn prune(checkpoints: &Path, keep: usize, needed: &[u64]) -> Result<(), TrainError> {
     let best = fs::read_to_string(checkpoints.join("best")).unwrap_or_default();
     let all = list(checkpoints);
-    for (_, name) in &all[..all.len().saturating_sub(keep)] {
-        if name != best.trim() {
-            let path = checkpoints.join(name);
-            // Renamed first: a folder named step-N must never be half deleted.
-            let doomed = checkpoints.join(format!(".{name}.delete"));
-            fs::rename(&path, &doomed).map_err(TrainError::io(&path))?;
-            fs::remove_dir_all(&doomed).map_err(TrainError::io(&doomed))?;
+    for (step, name) in &all[..all.len().saturating_sub(keep)] {
+        if name != best.trim() && !needed.contains(step) {
+            remove(checkpoints, name)?;
         }
     }
     Ok(())
+}
+
+/// Removes a checkpoint, renamed first: one that has its own name must never be half deleted.
+fn remove(checkpoints: &Path, name: &str) -> Result<(), TrainError> {
+    let path = checkpoints.join(name);
+    let doomed = checkpoints.join(format!(".{name}.delete"));
+    fs::rename(&path, &doomed).map_err(TrainError::io(&path))?;
+    fs::remove_dir_all(&doomed).map_err(TrainError::io(&doomed))
 }
 
 /// Removes what a killed process left half written.
@@ -241,7 +284,7 @@ pub(crate) fn sweep(checkpoints: &Path) {
     let Ok(entries) = fs::read_dir(checkpoints) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with(".step-") {
+        if [".step-", ".average."].iter().any(|start| name.starts_with(start)) {
             // What cannot be removed is in nobody's way.
             let _ = fs::remove_dir_all(entry.path());
         }

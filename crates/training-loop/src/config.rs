@@ -189,6 +189,11 @@ pub struct TrainingConfig {
     pub checkpoint_every: Every,
     /// How many of the newest checkpoints to keep; the best one is kept as well.
     pub keep_last: usize,
+    /// When the run ends, average the weights of the last N checkpoints that `checkpoint_every` wrote, the one of the end among them, score
+    /// the average on the validation data and keep it as the checkpoint `average`; where it beats the best single checkpoint, or nothing
+    /// is validated, it is the run's `best`. Those N are kept whatever `keep_last` says. Buffers, such as the statistics of batch
+    /// normalisation, are the newest checkpoint's. 0: off. Typical: 5 (Vaswani et al. 2017).
+    pub average_last: usize,
     /// The validation metric that decides which checkpoint is the best, and what plateau and early stopping look at.
     pub monitor: String,
     /// Whether a smaller or a larger value of `monitor` is better.
@@ -217,6 +222,7 @@ impl Default for TrainingConfig {
             log_every: Every::Steps(50),
             checkpoint_every: Every::Epochs(1),
             keep_last: 2,
+            average_last: 0,
             monitor: "loss".into(),
             mode: Mode::Min,
             early_stopping: None,
@@ -283,6 +289,13 @@ impl Validate for TrainingConfig {
         problems.check(self.limit_validation_batches != Some(0), "limit_validation_batches", "must be at least 1");
         problems.check(self.overfit_batches != Some(0), "overfit_batches", "must be at least 1");
         problems.check(self.keep_last > 0, "keep_last", "must be at least 1: resuming needs a checkpoint");
+        problems.check(self.average_last != 1, "average_last", "must be 0, which is off, or at least 2");
+        problems.check(self.average_last <= 1000, "average_last", "must be at most 1000: so many checkpoints are kept");
+        problems.check(
+            self.average_last == 0 || self.checkpoint_every != Every::Never,
+            "checkpoint_every",
+            "averaging needs checkpoints: give an interval, or leave out average_last",
+        );
         problems.check(self.data_workers <= 256, "data_workers", "must be at most 256");
         if let Some(stopping) = &self.early_stopping {
             problems.nested("early_stopping", |problems| {
@@ -310,6 +323,22 @@ mod tests {
         for wrong in ["", "500", "0 steps", "-1 steps", "5 minutes", "steps 5"] {
             assert!(wrong.parse::<Every>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_average_of_one_or_of_no_checkpoints_is_refused() {
+        let found = |average_last, checkpoint_every| {
+            let config =
+                TrainingConfig { max_steps: Some(5), average_last, checkpoint_every, ..TrainingConfig::default() };
+            let mut problems = Problems::default();
+            config.validate(&mut problems);
+            problems.into_found().into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+        };
+        assert_eq!(found(0, Every::Never), [""; 0]);
+        assert_eq!(found(5, Every::Steps(2)), [""; 0]);
+        assert_eq!(found(1, Every::Steps(2)), ["average_last"]);
+        assert_eq!(found(1001, Every::Steps(2)), ["average_last"]);
+        assert_eq!(found(5, Every::Never), ["checkpoint_every"]);
     }
 
     #[test]

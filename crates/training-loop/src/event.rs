@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{preparation::Activity, run_folder::MetricsRow, task::Sample};
+use crate::{average::Average, preparation::Activity, run_folder::MetricsRow, task::Sample};
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub enum Event<'a> {
         /// Its folder.
         path: &'a Path,
     },
+    /// The weights of the last checkpoints were averaged.
+    Average(&'a Average),
     /// Something is computed before the first step.
     Preparing(&'a Activity<'a>),
     /// Anything else worth a line.
@@ -86,8 +88,10 @@ pub struct Outcome {
     pub epoch: f64,
     /// Seconds of training, resumed time included.
     pub seconds: f64,
-    /// The best monitored score, and its step.
+    /// The best monitored score, and its step: that of the end where the averaged weights are the best.
     pub best: Option<(f64, u64)>,
+    /// The average of the last checkpoints, where one was made.
+    pub average: Option<Average>,
     /// The last validation scores.
     pub scores: Option<MetricsRow>,
     /// The last checkpoint.

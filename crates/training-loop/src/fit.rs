@@ -17,7 +17,8 @@ use burn::{
 };
 
 use crate::{
-    checkpoint::{self, Best, Checkpoint, LoopState},
+    average::{self, Average},
+    checkpoint::{self, AVERAGE, Best, Checkpoint, LoopState},
     config::{Problems, TrainingConfig, Validate},
     error::{TaskError, TrainError},
     event::{Event, Observer, Outcome, StopReason},
@@ -259,6 +260,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
                 )?;
                 state = checkpoint.state;
                 if path.starts_with(run.root()) {
+                    average::discard(run)?;
                     resumed_from = Some(path);
                 }
             }
@@ -301,6 +303,10 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             }
             let finished_epochs = self.step()?;
             let step = self.state.step;
+            let checkpoint_is_due = self.config.checkpoint_every.is_due(step, finished_epochs);
+            if checkpoint_is_due {
+                self.schedule_checkpoint();
+            }
             if self.config.log_every.is_due(step, finished_epochs) {
                 self.log()?;
             } else if self.pending.is_full() {
@@ -309,10 +315,18 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             if self.config.validate_every.is_due(step, finished_epochs) {
                 self.validate()?;
             }
-            if self.config.checkpoint_every.is_due(step, finished_epochs) {
+            if checkpoint_is_due {
                 self.save_checkpoint()?;
             }
         }
+    }
+
+    /// Remembers that this step has a checkpoint, before anything writes it: it is to know of itself.
+    fn schedule_checkpoint(&mut self) {
+        let scheduled = &mut self.state.scheduled;
+        scheduled.push(self.state.step);
+        let most = self.config.keep_last.max(self.config.average_last);
+        scheduled.drain(..scheduled.len().saturating_sub(most));
     }
 
     fn stop_reason(&self) -> Option<StopReason> {
@@ -542,9 +556,16 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             let path = self.save_checkpoint()?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             checkpoint::point(&self.run.checkpoints(), "best", &name)?;
-            checkpoint::prune(&self.run.checkpoints(), self.config.keep_last)?;
+            self.prune()?;
         }
         Ok(())
+    }
+
+    /// Removes the checkpoints that nothing needs any more.
+    fn prune(&self) -> Result<(), TrainError> {
+        let scheduled = &self.state.scheduled;
+        let averaged = &scheduled[scheduled.len().saturating_sub(self.config.average_last)..];
+        checkpoint::prune(&self.run.checkpoints(), self.config.keep_last, averaged)
     }
 
     /// Compares the monitored score with the best so far.
@@ -600,7 +621,7 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
         tensors.insert("task".into(), self.task.state());
         let checkpoint = Checkpoint { state: self.state.clone(), tensors };
         let path = checkpoint.save(&self.run.checkpoints())?;
-        checkpoint::prune(&self.run.checkpoints(), self.config.keep_last)?;
+        self.prune()?;
         self.checkpoint = Some(path.clone());
         self.checkpoint_at = Some(self.state.step);
         self.observer.on_event(&Event::Checkpoint { path: &path });
@@ -621,15 +642,79 @@ impl<'a, B: AutodiffBackend, T: Task<B>> Trainer<'a, B, T> {
             }
         }
         let checkpoint = self.save_checkpoint()?;
+        let average = if reason == StopReason::Interrupted { None } else { self.average()? };
+        let mut best = self.state.best.map(|best| (best.value, best.step));
+        if let Some(scores) =
+            average.as_ref().filter(|average| average.is_best).and_then(|average| average.scores.as_ref())
+        {
+            best = scores.metrics.get(&self.config.monitor).map(|value| (*value, scores.step));
+        }
         Ok(Outcome {
             reason,
             step: self.state.step,
             epoch: self.state.batches as f64 / self.state.batches_per_epoch as f64,
             seconds: self.state.seconds,
-            best: self.state.best.map(|best| (best.value, best.step)),
+            best,
+            average,
             scores: self.scores.clone(),
             checkpoint,
         })
+    }
+
+    /// Averages the last checkpoints, if the config asks for it: scored, saved, and pointed at by `best` if they are.
+    fn average(&mut self) -> Result<Option<Average>, TrainError> {
+        if self.config.average_last == 0 {
+            return Ok(None);
+        }
+        let mut steps = self.state.scheduled.clone();
+        if steps.last() != Some(&self.state.step) {
+            steps.push(self.state.step);
+        }
+        steps.drain(..steps.len().saturating_sub(self.config.average_last));
+        let checkpoints = average::checkpoints(self.run, &steps);
+        if checkpoints.len() < 2 {
+            self.observer.on_event(&Event::Message("training.average_last: one checkpoint alone has no average"));
+            return Ok(None);
+        }
+        let model = average::mean(self.model.get().valid(), self.plan.parameters(), &checkpoints)?;
+        let tensors = BTreeMap::from([("model".to_string(), weights::collect::<B::InnerBackend, _>(&model))]);
+        let saved = Checkpoint { state: self.state.clone(), tensors };
+        let checkpoint = saved.save_as(&self.run.checkpoints(), AVERAGE)?;
+        let scores = self.score_average(&model)?;
+        let best = self.state.best;
+        let is_best = match (&scores, best) {
+            (Some(row), Some(best)) => {
+                let value = row.metrics.get(&self.config.monitor).copied().unwrap_or(f64::NAN);
+                self.config.mode.is_better(value, best.value, 0.0)
+            }
+            // Nothing was compared: they are what the config asks for.
+            (None, None) => true,
+            _ => false,
+        };
+        if is_best {
+            checkpoint::point(&self.run.checkpoints(), "best", AVERAGE)?;
+        }
+        let steps = checkpoints.into_iter().map(|(step, _)| step).collect();
+        let average = Average { steps, scores, is_best, checkpoint };
+        if average.scores.is_some() {
+            let best = best.map(|best| (best.value, best.step));
+            self.run.write_page(average::SPLIT, &average::page(&average, &self.config.monitor, best))?;
+        }
+        self.observer.on_event(&Event::Average(&average));
+        Ok(Some(average))
+    }
+
+    /// The validation scores of averaged weights, if this run validates: their line is not one of training, which no schedule and no
+    /// early stopping hears of.
+    fn score_average(&mut self, model: &InnerModel<B, T>) -> Result<Option<MetricsRow>, TrainError> {
+        let validates = self.config.validate_every != crate::config::Every::Never;
+        let Some(batches) = self.validation.clone().filter(|_| validates) else { return Ok(None) };
+        // As for the last single checkpoint.
+        B::seed(self.device, mix(self.config.seed, self.state.step, u64::MAX));
+        let scores = self.task.evaluate(model, &mut batches.iter(), self.device)?;
+        let row = self.row(average::SPLIT, scores);
+        self.write_row(&row)?;
+        Ok(Some(row))
     }
 }
 
@@ -646,6 +731,11 @@ fn resume<B: AutodiffBackend, T: Task<B>>(
     device: &B::Device,
 ) -> Result<Option<Vec<Tensor<B::InnerBackend, 1>>>, TrainError> {
     let unusable = |message: String| TrainError::checkpoint(path, message);
+    if average::is_average(path) {
+        let message = "it holds averaged weights and no optimiser to go on with: resume from a step, \
+                       or start from its weights with --init-from";
+        return Err(unusable(message.into()));
+    }
     if checkpoint.state.batches_per_epoch != batches_per_epoch {
         return Err(unusable(format!(
             "it was written with {} batches an epoch, and the data now give {batches_per_epoch}; \

@@ -4,6 +4,7 @@
 //! knows no model and no dataset: a GAN with two optimisers, a fine-tuning run with parameter groups and a translation
 //! model with an evaluation of its own are tasks like any other.
 
+pub mod average;
 mod burn_learner;
 pub mod checkpoint;
 pub mod config;

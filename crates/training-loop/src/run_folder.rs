@@ -4,7 +4,7 @@
 //! runs/<name>/
 //!   config.toml                resolved and reloadable, written before step 1
 //!   metrics.jsonl              one line a logged window or validation
-//!   checkpoints/step-N/        see `checkpoint`; `last` and `best` are files that name one
+//!   checkpoints/step-N/        see `checkpoint`; `last` and `best` are files that name one, `average/` is a mean of several
 //!   samples/step-000500.txt    what the model made
 //!   report/<name>.json         sections of the report that the task writes
 //!   summary.json               how the run ended
@@ -33,7 +33,7 @@ pub struct MetricsRow {
     pub step: u64,
     /// Passes over the training data, with fraction.
     pub epoch: f64,
-    /// `train`, `validation` or `test`.
+    /// `train`, `validation`, `test`, or `average` for the validation data with averaged weights.
     pub split: String,
     /// Seconds of training so far, resumed time included.
     pub seconds: f64,
@@ -74,7 +74,7 @@ impl RunFolder {
     }
 
     fn locked(root: &Path) -> Result<Self, TrainError> {
-        for folder in ["checkpoints", "samples", "report"] {
+        for folder in ["checkpoints", "samples", REPORT] {
             let path = root.join(folder);
             fs::create_dir_all(&path).map_err(TrainError::io(&path))?;
         }
@@ -141,6 +141,12 @@ impl RunFolder {
         write_page(&self.root, name, page)
     }
 
+    /// Removes sections of the report that are true no longer.
+    pub(crate) fn remove_page(&self, name: &str) {
+        // Most runs have none of that name.
+        let _ = fs::remove_file(page_path(&self.root, name));
+    }
+
     /// Writes what the model made at `step` and returns the path.
     pub fn write_sample(&self, step: u64, sample: &Sample) -> Result<PathBuf, TrainError> {
         let dash = if sample.name.is_empty() { "" } else { "-" };
@@ -160,11 +166,18 @@ pub fn checkpoints_of(root: &Path) -> PathBuf {
 
 /// Writes sections of the report of the run in `root`; those of the same name are replaced.
 pub fn write_page(root: &Path, name: &str, page: &serde_json::Value) -> Result<PathBuf, TrainError> {
-    let folder = root.join("report");
+    let path = page_path(root, name);
+    let folder = root.join(REPORT);
     fs::create_dir_all(&folder).map_err(TrainError::io(&folder))?;
-    let path = folder.join(format!("{name}.json"));
     write_atomically(&path, page.to_string().as_bytes())?;
     Ok(path)
+}
+
+/// The folder of the sections of the report.
+const REPORT: &str = "report";
+
+fn page_path(root: &Path, name: &str) -> PathBuf {
+    root.join(REPORT).join(format!("{name}.json"))
 }
 
 /// Writes under a temporary name, syncs, and renames.

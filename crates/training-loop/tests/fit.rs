@@ -17,11 +17,12 @@ use burn::{
     },
 };
 use training_loop::{
+    average::Average,
     checkpoint::{self, Checkpoint},
     config::{EarlyStoppingConfig, Every, TrainingConfig},
     error::{TaskError, TrainError},
     event::{Event, Observer, Outcome, StopReason},
-    fit::{Fit, Interrupt, LoopConfig, Start, fit},
+    fit::{Fit, Interrupt, LoopConfig, Start, fit, read_weights},
     lr_scheduler::LrSchedulerConfig,
     optimizer::{OptimizerConfig, ParameterGroup},
     run_folder::RunFolder,
@@ -586,4 +587,139 @@ fn other_weights_are_refused_by_name_and_shape() {
     let message = error.to_string();
     assert!(message.contains("first.bias should be [8], found [2]"), "{message}");
     assert!(message.contains("second.weight [8, 1] is missing"), "{message}");
+}
+
+/// Large steps that jump about, and the mean of the last three checkpoints.
+fn averaging(max_steps: u64) -> LoopConfig {
+    let training = TrainingConfig {
+        max_steps: Some(max_steps),
+        validate_every: Every::Steps(4),
+        checkpoint_every: Every::Steps(5),
+        keep_last: 1,
+        average_last: 3,
+        ..Default::default()
+    };
+    LoopConfig { training, ..plain(max_steps) }
+}
+
+/// The steps that were averaged, and the weights.
+fn averaged(folder: &Path, outcome: Outcome) -> (Average, NamedTensors) {
+    let path = checkpoint::find(folder, "average").unwrap();
+    let average = outcome.average.unwrap();
+    assert_eq!(average.checkpoint, path);
+    (average, read_weights(&path).unwrap())
+}
+
+fn values(named: &NamedTensors) -> Vec<f32> {
+    named.values().flat_map(|data| data.iter::<f32>().collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn the_last_checkpoints_are_averaged_at_the_end() {
+    let _alone = alone();
+    let config = averaging(28);
+    let folder = tempfile::tempdir().unwrap();
+    let (model, outcome) = Run::new(&config, folder.path()).go::<Autodiff<Flex>>().unwrap();
+    let single = Checkpoint::load(&outcome.checkpoint).unwrap().state.best.unwrap();
+    let best = outcome.best;
+    let last = outcome.checkpoint.clone();
+    let (average, mean) = averaged(folder.path(), outcome);
+
+    // The two that were due and the one of the end, though only one is kept otherwise.
+    assert_eq!(average.steps, [20, 25, 28]);
+    let each: Vec<Vec<f32>> = average
+        .steps
+        .iter()
+        .map(|step| values(&read_weights(&folder.path().join(format!("checkpoints/step-{step}"))).unwrap()))
+        .collect();
+    for (index, mean) in values(&mean).into_iter().enumerate() {
+        let expected = each.iter().map(|weights| f64::from(weights[index])).sum::<f64>() / 3.0;
+        assert!((f64::from(mean) - expected).abs() < 1e-6, "{mean} is not {expected}");
+    }
+    // What is trained goes on is the last checkpoint, not the mean.
+    assert_eq!(weights(&model), each[2]);
+    assert_eq!(checkpoint::find(folder.path(), "last").unwrap(), last);
+
+    // These weights are better than any single checkpoint, and are what a run is asked for.
+    let scores = average.scores.clone().unwrap();
+    assert!(scores.metrics["loss"] < single.value, "{} and {}", scores.metrics["loss"], single.value);
+    assert!(average.is_best);
+    assert_eq!(best, Some((scores.metrics["loss"], 28)));
+    assert_eq!(checkpoint::find(folder.path(), "best").unwrap(), average.checkpoint);
+    let line = metrics(folder.path()).pop().unwrap();
+    assert!(line.contains("\"split\":\"average\""), "{line}");
+    let page = fs::read_to_string(folder.path().join("report/average.json")).unwrap();
+    assert!(page.contains("steps 20, 25, 28") && page.contains(&format!("step-{}", single.step)), "{page}");
+}
+
+#[test]
+fn a_run_that_was_interrupted_ends_with_the_same_average() {
+    let _alone = alone();
+    let config = averaging(28);
+    let whole = tempfile::tempdir().unwrap();
+    let (_, outcome) = Run::new(&config, whole.path()).go::<Autodiff<Flex>>().unwrap();
+    let (expected, mean) = averaged(whole.path(), outcome);
+
+    // Stopped between two checkpoints that are averaged: the one of the interruption is none of them.
+    let stopped = tempfile::tempdir().unwrap();
+    let (_, outcome) = Run { stop_at: Some(22), ..Run::new(&config, stopped.path()) }.go::<Autodiff<Flex>>().unwrap();
+    assert_eq!((outcome.reason, outcome.average), (StopReason::Interrupted, None));
+    let start = Start::Resume(outcome.checkpoint);
+    let (_, outcome) = Run { start, ..Run::new(&config, stopped.path()) }.go::<Autodiff<Flex>>().unwrap();
+    let (average, resumed) = averaged(stopped.path(), outcome);
+    assert_eq!((average.steps, average.is_best), (expected.steps, expected.is_best));
+    assert_eq!(values(&resumed), values(&mean));
+    assert_eq!(metrics(stopped.path()), metrics(whole.path()));
+
+    // Killed at the very end, or asked again.
+    let start = Start::Resume(checkpoint::find(stopped.path(), "last").unwrap());
+    let (_, outcome) = Run { start, ..Run::new(&config, stopped.path()) }.go::<Autodiff<Flex>>().unwrap();
+    assert_eq!(values(&averaged(stopped.path(), outcome).1), values(&mean));
+    assert_eq!(metrics(stopped.path()), metrics(whole.path()));
+}
+
+#[test]
+fn the_average_of_a_run_that_goes_on_is_none_any_more() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let (_, outcome) = Run::new(&averaging(28), folder.path()).go::<Autodiff<Flex>>().unwrap();
+    let single = Checkpoint::load(&outcome.checkpoint).unwrap().state.best.unwrap();
+    let (average, _) = averaged(folder.path(), outcome);
+
+    let from_average = Start::Resume(average.checkpoint);
+    let longer = averaging(40);
+    let error =
+        Run { start: from_average, ..Run::new(&longer, folder.path()) }.go::<Autodiff<Flex>>().unwrap_err().to_string();
+    assert!(error.contains("averaged weights") && error.contains("--init-from"), "{error}");
+
+    let start = Start::Resume(checkpoint::find(folder.path(), "last").unwrap());
+    Run { start, stop_at: Some(30), ..Run::new(&longer, folder.path()) }.go::<Autodiff<Flex>>().unwrap();
+    let error = checkpoint::find(folder.path(), "average").unwrap_err().to_string();
+    assert!(error.contains("training.average_last"), "{error}");
+    assert!(checkpoint::find(folder.path(), "best").unwrap().ends_with(format!("step-{}", single.step)));
+    assert!(!folder.path().join("report/average.json").exists());
+
+    let start = Start::Resume(checkpoint::find(folder.path(), "last").unwrap());
+    let (_, outcome) = Run { start, ..Run::new(&longer, folder.path()) }.go::<Autodiff<Flex>>().unwrap();
+    assert_eq!(averaged(folder.path(), outcome).0.steps, [30, 35, 40]);
+}
+
+#[test]
+fn a_run_without_validation_is_its_average() {
+    let _alone = alone();
+    let mut config = averaging(12);
+    config.training.validate_every = Every::Never;
+    let folder = tempfile::tempdir().unwrap();
+    let (_, outcome) = Run::new(&config, folder.path()).go::<Autodiff<Flex>>().unwrap();
+    assert_eq!(outcome.best, None);
+    let (average, _) = averaged(folder.path(), outcome);
+    assert_eq!((average.steps.as_slice(), average.scores, average.is_best), ([5, 10, 12].as_slice(), None, true));
+    assert_eq!(checkpoint::find(folder.path(), "best").unwrap(), average.checkpoint);
+
+    // One checkpoint alone has none.
+    let folder = tempfile::tempdir().unwrap();
+    config.training.max_steps = Some(3);
+    let (_, outcome) = Run::new(&config, folder.path()).go::<Autodiff<Flex>>().unwrap();
+    assert_eq!(outcome.average, None);
+    assert!(checkpoint::find(folder.path(), "average").is_err());
 }

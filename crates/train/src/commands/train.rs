@@ -331,6 +331,11 @@ fn summarise(
             if let Some((value, step)) = outcome.best {
                 summary["best"] = serde_json::json!({"metric": config.training.monitor, "value": value, "step": step});
             }
+            if let Some(average) = &outcome.average {
+                let scores = average.scores.as_ref().map(|row| &row.metrics);
+                summary["average"] =
+                    serde_json::json!({"steps": average.steps, "scores": scores, "is_best": average.is_best});
+            }
             if let Some(row) = &outcome.scores {
                 summary["final"] = serde_json::json!(row.metrics);
             }

@@ -8,6 +8,7 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use training_loop::{
+    average::{Average, listed},
     event::{Event, Observer, Outcome},
     run_folder::MetricsRow,
     task::SampleContent,
@@ -146,6 +147,7 @@ impl Observer for Plain {
                 self.line(&format!("checkpoint {}", path.display()));
                 self.show = shown;
             }
+            Event::Average(average) => self.line(&average_line(average)),
             Event::Preparing(_) => {}
             Event::Message(message) => self.line(message),
             Event::End(outcome) => self.end(outcome),
@@ -163,9 +165,19 @@ pub fn outcome_line(outcome: &Outcome) -> String {
         clock(outcome.seconds)
     );
     if let Some((value, step)) = outcome.best {
-        line.push_str(&format!("; best {} at step {step}", value_text(value)));
+        let averaged = outcome.average.as_ref().is_some_and(|average| average.is_best);
+        let of = if averaged { ", averaged" } else { "" };
+        line.push_str(&format!("; best {} at step {step}{of}", value_text(value)));
     }
     line
+}
+
+/// The average of the last checkpoints, in a line.
+pub(super) fn average_line(average: &Average) -> String {
+    let scores = average.scores.iter().flat_map(loss_first);
+    let scores: Vec<_> = scores.map(|(name, value)| format!("{name} {}", value_text(value))).collect();
+    let best = if average.is_best { "  (best)" } else { "" };
+    format!("average of the checkpoints of steps {}: {}{best}", listed(&average.steps), scores.join("  "))
 }
 
 pub(super) fn style(template: &str) -> ProgressStyle {

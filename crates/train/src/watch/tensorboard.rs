@@ -34,6 +34,7 @@ impl TensorBoard {
         let Some(writer) = &mut self.writer else { return Ok(()) };
         match event {
             Event::Train(row) | Event::Validation { row, .. } => scalars(writer, row),
+            Event::Average(average) => average.scores.as_ref().map_or(Ok(()), |row| scalars(writer, row)),
             Event::Sample { step, sample, .. } => {
                 let tag = if sample.name.is_empty() { "samples".into() } else { format!("samples/{}", sample.name) };
                 match &sample.content {

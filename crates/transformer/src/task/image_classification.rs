@@ -1,6 +1,6 @@
 //! The job `vit-classification`: which class a picture belongs to, or which labels it has.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use burn::tensor::{
     Tensor,
@@ -9,6 +9,7 @@ use burn::tensor::{
 use data::image::Statistics;
 pub use image_tasks::{ImageBlock, ImageOptions};
 use image_tasks::{ImageClassificationJob, ImageClassificationTask, ImageFamily, ImageNetwork, ImageSizes, Stage};
+use serde::Deserialize;
 use training_loop::{error::TaskError, optimizer::ParameterGroup, parameters::ParameterInfo, preparation::Preparation};
 
 use super::start::{Architecture, Source, Start, undecayed};
@@ -66,7 +67,7 @@ impl ImageFamily for VitModelConfig {
     fn statistics(weights: &Source) -> Result<Option<Statistics>, TaskError> {
         match weights {
             Source::Run(run) => image_tasks::statistics_of(run),
-            Source::Nowhere | Source::File(_) => Ok(None),
+            _ => Ok(weights.config_file().and_then(|path| of_timm(&fs::read_to_string(path).ok()?))),
         }
     }
 
@@ -99,6 +100,22 @@ impl ImageFamily for VitModelConfig {
     fn parameter_groups(&self, parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
         undecayed(parameters)
     }
+}
+
+/// The mean and the standard deviation of the pictures, in the text of timm's `config.json`.
+fn of_timm(text: &str) -> Option<Statistics> {
+    #[derive(Deserialize)]
+    struct ConfigFile {
+        pretrained_cfg: Pictures,
+    }
+    #[derive(Deserialize)]
+    struct Pictures {
+        mean: Vec<f32>,
+        std: Vec<f32>,
+    }
+    let ConfigFile { pretrained_cfg: Pictures { mean, std } } = serde_json::from_str(text).ok()?;
+    let usable = !mean.is_empty() && mean.len() == std.len() && std.iter().all(|std| *std > 0.0);
+    usable.then_some(Statistics { mean, std })
 }
 
 impl<B: Backend> ImageNetwork<B> for Vit<B> {
@@ -140,5 +157,22 @@ impl<B: Backend> ImageNetwork<B> for Vit<B> {
         let maps = maps - least;
         let largest = maps.clone().max_dim(2).max_dim(1);
         maps / largest.clamp_min(f64::from(f32::MIN_POSITIVE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_statistics_of_timm_are_found_in_its_config() {
+        let text = r#"{ "architecture": "vit_tiny_patch16_224", "num_classes": 1000,
+            "pretrained_cfg": { "input_size": [3, 224, 224], "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.25, 0.5] } }"#;
+        assert_eq!(of_timm(text), Some(Statistics { mean: vec![0.5; 3], std: vec![0.5, 0.25, 0.5] }));
+        for other in
+            [r#"{ "model_type": "vit" }"#, r#"{ "pretrained_cfg": { "mean": [0.5], "std": [0.0] } }"#, "no JSON"]
+        {
+            assert_eq!(of_timm(other), None, "{other}");
+        }
     }
 }

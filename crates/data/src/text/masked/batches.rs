@@ -5,6 +5,7 @@ use crate::dealing::Dealer;
 use crate::text::framing::Frame;
 use crate::text::windows::IGNORE_TARGET;
 use crate::{DataError, SplitMix64, stream_seed};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The seed of the validation part's mask, in every run.
@@ -45,6 +46,7 @@ impl MaskedBatch {
 #[derive(Debug, Clone)]
 pub struct MaskedBatches {
     tokens: Arc<[u32]>,
+    documents: Option<Arc<[Range<usize>]>>,
     masking: Arc<Masking>,
     frame: Frame,
     padding: u32,
@@ -65,17 +67,18 @@ enum Order {
 
 impl MaskedBatches {
     /// As [`MaskedData::train_batches`](super::MaskedData::train_batches) has them; `content` is at least 1.
-    pub(super) fn training(batches: Part, batch_size: usize, seed: u64) -> Result<Self, DataError> {
-        let windows = batches.tokens.len() / batches.content;
+    pub(super) fn training(part: Part, batch_size: usize, seed: u64) -> Result<Self, DataError> {
+        let windows = part.documents.as_ref().map_or(part.tokens.len() / part.content, |documents| documents.len());
         let dealer = Dealer::shuffled((0..windows).collect(), batch_size, seed);
-        batches.dealt("training", windows, dealer, Order::Dynamic { seed })
+        part.dealt("training", windows, dealer, Order::Dynamic { seed })
     }
 
     /// As [`MaskedData::validation_batches`](super::MaskedData::validation_batches) has them.
-    pub(super) fn validation(batches: Part, batch_size: usize) -> Result<Self, DataError> {
-        let windows = batches.tokens.len().div_ceil(batches.content);
+    pub(super) fn validation(part: Part, batch_size: usize) -> Result<Self, DataError> {
+        let whole = part.tokens.len().div_ceil(part.content);
+        let windows = part.documents.as_ref().map_or(whole, |documents| documents.len());
         let dealer = Dealer::fixed((0..windows).collect(), batch_size);
-        batches.dealt("validation", windows, dealer, Order::Fixed)
+        part.dealt("validation", windows, dealer, Order::Fixed)
     }
 
     /// Batches in an epoch, the same in each; at least 1.
@@ -114,20 +117,23 @@ impl MaskedBatches {
 
     /// The tokens of a window and what is to be guessed.
     fn row(&self, epoch: u64, window: usize) -> (Vec<u32>, Vec<i32>) {
-        let (start, seed, epoch) = match self.order {
-            Order::Dynamic { seed } => {
+        let (seed, epoch) = match self.order {
+            Order::Dynamic { seed } => (seed, epoch),
+            Order::Fixed => (FIXED_SEED, 0),
+        };
+        let text: Vec<u32> = match (&self.documents, self.order) {
+            (Some(documents), _) => self.tokens[documents[window].clone()].to_vec(),
+            (None, Order::Dynamic { .. }) => {
                 let offset = SplitMix64::new(stream_seed(seed, epoch, OFFSET_STREAM)).below(self.tokens.len());
-                (offset, seed, epoch)
+                let first = offset + window * self.content;
+                (first..first + self.content).map(|place| self.tokens[place % self.tokens.len()]).collect()
             }
-            Order::Fixed => (0, FIXED_SEED, 0),
+            (None, Order::Fixed) => {
+                let first = window * self.content;
+                self.tokens[first..self.tokens.len().min(first + self.content)].to_vec()
+            }
         };
-        let first = start + window * self.content;
-        let length = match self.order {
-            Order::Dynamic { .. } => self.content,
-            Order::Fixed => self.content.min(self.tokens.len() - first),
-        };
-        let ring = (first..first + length).map(|place| self.tokens[place % self.tokens.len()]);
-        let mut tokens = self.frame.one(ring.collect(), usize::MAX).tokens;
+        let mut tokens = self.frame.one(text, usize::MAX).tokens;
         let mut rng = SplitMix64::new(stream_seed(stream_seed(seed, epoch, MASK_STREAM), 0, window as u64));
         let targets = self.masking.hide(&mut tokens, &mut rng);
         (tokens, targets)
@@ -137,6 +143,8 @@ impl MaskedBatches {
 /// What the batches of both parts need.
 pub(super) struct Part {
     pub tokens: Arc<[u32]>,
+    /// Where each window holds one document, or a part of one: their places.
+    pub documents: Option<Arc<[Range<usize>]>>,
     pub masking: Arc<Masking>,
     pub frame: Frame,
     pub padding: u32,
@@ -152,11 +160,15 @@ impl Part {
         dealer: Dealer,
         order: Order,
     ) -> Result<MaskedBatches, DataError> {
-        let Self { tokens, masking, frame, padding, content } = self;
+        let Self { tokens, documents, masking, frame, padding, content } = self;
+        let dealer = match &documents {
+            Some(documents) => dealer.by_length(documents.iter().map(Range::len).collect()),
+            None => dealer,
+        };
         if windows == 0 {
             let need = if matches!(order, Order::Fixed) { 1 } else { content };
             return Err(DataError::TooFewTokens { part, have: tokens.len(), need, batch_size: 1, seq_len: content });
         }
-        Ok(MaskedBatches { tokens, masking, frame, padding, content, order, dealer })
+        Ok(MaskedBatches { tokens, documents, masking, frame, padding, content, order, dealer })
     }
 }

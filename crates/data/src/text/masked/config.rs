@@ -36,6 +36,9 @@ pub struct MaskedConfig {
     /// Whether the source is one text (`whole`) or many documents: `lines`, `json-lines` or `files`, as a language model has
     /// them. Windows are filled with one document after another, with the tokenizer's token for the end of a text between.
     pub documents: Documents,
+    /// With documents: whether windows are filled with one after another. Otherwise each window holds one document, or a part of a longer
+    /// one, and is padded: as a model should learn that is asked about sentences.
+    pub packing: bool,
     /// The part of the text, from its end, that is kept for validation: above 0 and below 1.
     pub validation_fraction: f64,
     /// How text becomes tokens: `{ kind = "word_piece", vocab_size = 8000 }`, `{ kind = "word_piece", path = "vocab.txt" }`,
@@ -61,6 +64,7 @@ impl Default for MaskedConfig {
             encoding: text.encoding,
             separator: text.separator,
             documents: text.documents,
+            packing: text.packing,
             validation_fraction: text.validation_fraction,
             tokenizer: TokenizerConfig::WordPiece(WordPieceConfig::default()),
             seq_len: 128,
@@ -102,6 +106,7 @@ impl MaskedConfig {
             encoding: self.encoding,
             separator: self.separator.clone(),
             documents: self.documents,
+            packing: self.packing,
             validation_fraction: self.validation_fraction,
             tokenizer: self.tokenizer.clone(),
             seq_len: self.seq_len,

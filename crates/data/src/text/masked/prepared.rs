@@ -5,6 +5,7 @@ use crate::DataError;
 use crate::text::framing::Frame;
 use crate::text::tokenizer::{SpecialRole, Tokenizer};
 use crate::text::{TextData, TextFacts};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A corpus that is read, split and tokenised: all that training a masked language model needs of its data. Cloning is cheap.
@@ -16,6 +17,8 @@ pub struct MaskedData {
     pub facts: TextFacts,
     train: Arc<[u32]>,
     validation: Arc<[u32]>,
+    /// The token between documents, where there are such.
+    separator: Option<u32>,
     mask: u32,
 }
 
@@ -48,7 +51,8 @@ impl MaskedData {
         };
         let facts = TextFacts { vocab_size: tokenizer.vocab_size(), ..text.facts };
         // Before the tokens of the validation part stands the last one of training.
-        Ok(Self { tokenizer, facts, train: text.train, validation: text.validation[1..].into(), mask })
+        let separator = text.separator;
+        Ok(Self { tokenizer, facts, train: text.train, validation: text.validation[1..].into(), separator, mask })
     }
 
     /// Batches of full windows over the training part, each epoch from another place, in another order and with another mask; all of
@@ -70,14 +74,29 @@ impl MaskedData {
 
     fn part(&self, config: &MaskedConfig, tokens: &Arc<[u32]>) -> Part {
         let frame = Frame::of(&self.tokenizer);
+        let content = config.seq_len.saturating_sub(frame.around_one()).max(1);
+        let apart = self.separator.filter(|_| !config.packing);
         Part {
+            documents: apart.map(|separator| documents(tokens, separator, content)),
             tokens: tokens.clone(),
             masking: Masking::new(&self.tokenizer, self.mask, config.mask_rate, config.whole_words).into(),
             frame,
             padding: self.tokenizer.padding_token().unwrap_or(0),
-            content: config.seq_len.saturating_sub(frame.around_one()).max(1),
+            content,
         }
     }
+}
+
+/// Where the documents stand between the separators, each divided into parts of at most `most` tokens.
+fn documents(tokens: &[u32], separator: u32, most: usize) -> Arc<[Range<usize>]> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for document in tokens.split(|token| *token == separator) {
+        let end = start + document.len();
+        parts.extend((start..end).step_by(most).map(|first| first..end.min(first + most)));
+        start = end + 1;
+    }
+    parts.into()
 }
 
 /// The tokens of one text as a model was trained to read it, for guessing what stands behind each `[MASK]` in it: framed, and at most

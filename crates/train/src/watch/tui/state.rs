@@ -8,7 +8,7 @@ use training_loop::{
     task::{Sample, SampleContent},
 };
 
-use crate::watch::{clock, thousands};
+use crate::watch::{clock, plain::average_line, thousands};
 
 /// Points that a curve keeps; a screen has fewer columns.
 const MOST_POINTS: usize = 4096;
@@ -121,6 +121,7 @@ impl State {
                 let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
                 self.message(&format!("checkpoint {name} written"));
             }
+            Event::Average(average) => self.message(&average_line(average)),
             Event::Message(message) => self.message(message),
             Event::Preparing(_) | Event::End(_) => {}
         }
