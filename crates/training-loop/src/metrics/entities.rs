@@ -150,7 +150,8 @@ mod tests {
 
     #[test]
     fn entities_by_hand() {
-        let table: [(&str, &[(&str, Range<usize>)]); 9] = [
+        type Entities<'a> = &'a [(&'a str, Range<usize>)];
+        let table: [(&str, Entities<'_>); 9] = [
             ("O O", &[]),
             ("B-PER I-PER O B-LOC", &[("PER", 0..2), ("LOC", 3..4)]),
             ("B-PER B-PER", &[("PER", 0..1), ("PER", 1..2)]),

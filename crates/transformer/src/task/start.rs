@@ -235,4 +235,5 @@ pub(super) fn undecayed(parameters: &[ParameterInfo]) -> Vec<ParameterGroup> {
 }
 
 /// What the names of embeddings have in them.
-const EMBEDDINGS: [&str; 7] = ["wte.", "wpe.", "embedding", "positions", "embed_action", "pos_embed", "cls_token"];
+const EMBEDDINGS: [&str; 8] =
+    ["wte.", "wpe.", "embedding", "positions", "embed_timestep", "embed_action", "pos_embed", "cls_token"];
