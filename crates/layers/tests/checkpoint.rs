@@ -5,9 +5,9 @@
 mod support;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Element, Tensor, TensorData, TensorPrimitive};
 use layers::{
     activation::gelu,
     attention::dot_product::{AttentionBias, DotProductAttention, self_attention},
@@ -53,7 +53,9 @@ impl<B: Backend> Segment<B> {
 }
 
 fn tensor<B: Backend, const D: usize>(shape: [usize; D], seed: u64) -> Tensor<B, D> {
-    Tensor::from_data(TensorData::new(numbers(shape.iter().product(), seed, 1.0), shape), &Default::default())
+    let data = TensorData::new(numbers(shape.iter().product(), seed, 1.0), shape);
+    // Without a type it would be f32 on every backend.
+    Tensor::from_data(data, (&B::Device::default(), B::FloatElem::dtype()))
 }
 
 /// The loss of two segments with the same parameters, and every gradient: of the input, of what is added to scores, of the parameters.
@@ -117,4 +119,145 @@ fn nothing_changes_on_flex() {
 #[test]
 fn nothing_changes_on_ndarray() {
     nothing_changes::<Autodiff<NdArray>>();
+}
+
+/// Without a kernel and only where it was asked for; numbers are dropped by other seeds than without checkpoints, but by the same in
+/// both passes: a perturbed input tells.
+#[test]
+fn the_gradient_is_that_of_differences_on_a_backend_without_kernels() {
+    type B = Autodiff<NdArray<f64>>;
+    let _alone = alone();
+    enable::<B>();
+    enable::<B>();
+    let device = Default::default();
+    let segment = Segment::<B>::new();
+    assert_eq!(step(&segment, None, 0.0, true), step(&segment, None, 0.0, false));
+    let added = tensor::<B, 4>([1, 2, 5, 5], 3).require_grad();
+    assert_eq!(step(&segment, Some(&added), 0.0, true), step(&segment, Some(&added), 0.0, false));
+    let loss = |numbers: &[f64]| {
+        B::seed(&device, 3);
+        let data = TensorData::new(numbers.to_vec(), [1, 3, WIDTH]);
+        let input = Tensor::<B, 3>::from_data(data, (&device, DType::F64)).require_grad();
+        let block = |input| {
+            checkpoint(&segment, input, |segment, input| segment.forward(input, &AttentionBias::default(), 0.4))
+        };
+        (input.clone(), block(block(input)).powi_scalar(3).sum())
+    };
+    let numbers: Vec<f64> = numbers(3 * WIDTH, 5, 1.0).into_iter().map(f64::from).collect();
+    let (input, sum) = loss(&numbers);
+    let gradient: Vec<f64> = input.grad(&sum.backward()).unwrap().into_data().iter::<f64>().collect();
+    for (index, gradient) in gradient.into_iter().enumerate() {
+        let at = |step: f64| {
+            let mut moved = numbers.clone();
+            moved[index] += step;
+            loss(&moved).1.into_scalar()
+        };
+        let difference = (at(1e-5) - at(-1e-5)) / 2e-5;
+        assert!((gradient - difference).abs() < 1e-6 * difference.abs().max(1.0), "{gradient} is not {difference}");
+    }
+}
+
+/// The second pass seeds the backend, and what is drawn behind it is new all the same.
+#[test]
+fn the_backend_goes_on_drawing_new_numbers() {
+    type B = Autodiff<NdArray<f64>>;
+    let _alone = alone();
+    enable::<B>();
+    let segment = Segment::<B>::new();
+    let run = || {
+        B::seed(&Default::default(), 1);
+        let input = tensor::<B, 3>([2, 5, WIDTH], 1).require_grad();
+        let draw = |input| checkpoint(&segment, input, |_, input| dropout(input, 0.5));
+        let output = draw(input.clone());
+        let after_first = values(draw(input.clone()));
+        let gradients = output.clone().sum().backward();
+        [values(output), after_first, values(draw(input.clone())), values(input.grad(&gradients).unwrap())]
+    };
+    let [first, second, behind, gradient] = run();
+    assert!(first != second && second != behind && first != behind);
+    let dropped = |values: &[f32]| values.iter().map(|value| *value == 0.0).collect::<Vec<_>>();
+    assert_eq!(dropped(&first), dropped(&gradient));
+    assert_eq!(run(), [first, second, behind, gradient]);
+}
+
+#[test]
+fn a_segment_may_hold_segments() {
+    let _alone = alone();
+    let segment = Segment::<Autodiff<Flex>>::new();
+    let run = |is_checkpointed: bool| {
+        Autodiff::<Flex>::seed(&Default::default(), 4);
+        let input = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 1).require_grad();
+        let block = |segment: &Segment<_>, input| segment.forward(input, &AttentionBias::default(), 0.3);
+        let output = if is_checkpointed {
+            checkpoint(&segment, input.clone(), move |segment, input| {
+                let inner = checkpoint(segment, dropout(input, 0.2), move |segment, input| block(segment, input));
+                dropout(block(segment, inner), 0.2)
+            })
+        } else {
+            dropout(block(&segment, block(&segment, dropout(input.clone(), 0.2))), 0.2)
+        };
+        let gradients = output.clone().sum().backward();
+        let of_weight = segment.qkv.weight.val().grad(&gradients).unwrap();
+        (values(output), values(input.grad(&gradients).unwrap()), values(of_weight))
+    };
+    assert_eq!(run(true), run(false));
+}
+
+/// Parameters alone need gradients, as behind a frozen embedding; and nothing does.
+#[test]
+fn inputs_may_need_no_gradient() {
+    type B = Autodiff<Flex>;
+    let _alone = alone();
+    let segment = Segment::<B>::new();
+    let forward = |segment: &Segment<B>, input| segment.forward(input, &AttentionBias::default(), 0.0);
+    let input = || tensor::<B, 3>([2, 5, WIDTH], 1);
+    let of_weight = |output: Tensor<B, 3>| values(segment.out.weight.val().grad(&output.sum().backward()).unwrap());
+    assert_eq!(of_weight(checkpoint(&segment, input(), forward)), of_weight(forward(&segment, input())));
+    let frozen = segment.clone().no_grad();
+    assert_eq!(values(checkpoint(&frozen, input(), forward)), values(forward(&frozen, input())));
+    let plain = Segment::<Flex>::new();
+    let forward = |segment: &Segment<Flex>, input| segment.forward(input, &AttentionBias::default(), 0.5);
+    assert_eq!(
+        values(checkpoint(&plain, tensor([2, 5, WIDTH], 1), forward)),
+        values(forward(&plain, tensor([2, 5, WIDTH], 1)))
+    );
+}
+
+#[test]
+#[should_panic(expected = "has to be one of the inputs")]
+fn a_tensor_that_needs_a_gradient_is_not_overlooked() {
+    let segment = Segment::<Autodiff<Flex>>::new();
+    let other = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 2).require_grad();
+    checkpoint(&segment, tensor([2, 5, WIDTH], 1), move |_, input| input + other.clone());
+}
+
+#[derive(Debug)]
+struct Fails;
+
+/// What goes wrong in the backward pass of a segment is told where the whole pass is asked for.
+#[test]
+fn a_panic_of_the_inner_pass_is_that_of_the_outer() {
+    use burn::backend::autodiff::{
+        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+        grads::Gradients,
+        ops::{Backward, Ops, OpsKind},
+    };
+    impl Backward<Flex, 1> for Fails {
+        type State = ();
+        fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
+            panic!("no gradient here");
+        }
+    }
+    let segment = Segment::<Autodiff<Flex>>::new();
+    let input = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 1).require_grad();
+    let output = checkpoint(&segment, input, |_, input: Tensor<Autodiff<Flex>, 3>| {
+        let input = input.into_primitive().tensor();
+        let output = match Fails.prepare::<NoCheckpointing>([input.node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((), input.primitive),
+            OpsKind::UnTracked(prep) => prep.finish(input.primitive),
+        };
+        Tensor::from_primitive(TensorPrimitive::Float(output))
+    });
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(output.backward()))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"no gradient here"));
 }
