@@ -250,7 +250,7 @@ fn a_panic_of_the_inner_pass_is_that_of_the_outer() {
     }
     let segment = Segment::<Autodiff<Flex>>::new();
     let input = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 1).require_grad();
-    let output = checkpoint(&segment, input, |_, input: Tensor<Autodiff<Flex>, 3>| {
+    let output: Tensor<Autodiff<Flex>, 3> = checkpoint(&segment, input, |_, input: Tensor<Autodiff<Flex>, 3>| {
         let input = input.into_primitive().tensor();
         let output = match Fails.prepare::<NoCheckpointing>([input.node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((), input.primitive),

@@ -136,7 +136,8 @@ fn of_decoders<B: AutodiffBackend>() {
     }
     for (case, config) in decision_cases() {
         let model = |activation_checkpointing| {
-            DecisionConfig { dropout: DROPOUT, activation_checkpointing, ..config.clone() }.init(DECISION_SIZES, &device)
+            DecisionConfig { dropout: DROPOUT, activation_checkpointing, ..config.clone() }
+                .init(DECISION_SIZES, &device)
         };
         let episodes = || Episodes::<B> {
             returns: Tensor::from_floats([[3.0, 2.0, 1.0], [2.0, 1.0, 0.0]], &device),
