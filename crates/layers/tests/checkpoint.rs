@@ -4,8 +4,13 @@
 #[allow(dead_code)]
 mod support;
 
+use burn::backend::autodiff::{
+    checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
+    grads::Gradients,
+    ops::{Backward, Ops, OpsKind},
+};
 use burn::backend::{Autodiff, Flex, NdArray};
-use burn::module::Module;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{DType, Element, Tensor, TensorData, TensorPrimitive};
 use layers::{
@@ -35,14 +40,24 @@ struct Segment<B: Backend> {
     out: Linear<B>,
 }
 
+/// Parameters are f32 on every backend at first.
+struct InTheBackendsType;
+
+impl<B: Backend> ModuleMapper<B> for InTheBackendsType {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        param.map(|value| value.set_require_grad(false).cast(B::FloatElem::dtype()).require_grad())
+    }
+}
+
 impl<B: Backend> Segment<B> {
     fn new() -> Self {
         let device = Default::default();
-        Self {
+        let segment = Self {
             norm: LayerNormConfig::new(WIDTH).init(&device),
             qkv: LinearConfig::new(WIDTH, 3 * WIDTH).init(&device),
             out: LinearConfig::new(WIDTH, WIDTH).init(&device),
-        }
+        };
+        segment.map(&mut InTheBackendsType)
     }
 
     fn forward(&self, input: Tensor<B, 3>, bias: &AttentionBias<B>, share: f64) -> Tensor<B, 3> {
@@ -226,6 +241,7 @@ fn inputs_may_need_no_gradient() {
 #[test]
 #[should_panic(expected = "has to be one of the inputs")]
 fn a_tensor_that_needs_a_gradient_is_not_overlooked() {
+    let _alone = alone();
     let segment = Segment::<Autodiff<Flex>>::new();
     let other = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 2).require_grad();
     checkpoint(&segment, tensor([2, 5, WIDTH], 1), move |_, input| input + other.clone());
@@ -234,20 +250,18 @@ fn a_tensor_that_needs_a_gradient_is_not_overlooked() {
 #[derive(Debug)]
 struct Fails;
 
-/// What goes wrong in the backward pass of a segment is told where the whole pass is asked for.
+impl Backward<Flex, 1> for Fails {
+    type State = ();
+
+    fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
+        panic!("no gradient here");
+    }
+}
+
+/// What goes wrong in the backward pass of a segment is told where the whole pass was asked for.
 #[test]
 fn a_panic_of_the_inner_pass_is_that_of_the_outer() {
-    use burn::backend::autodiff::{
-        checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
-        grads::Gradients,
-        ops::{Backward, Ops, OpsKind},
-    };
-    impl Backward<Flex, 1> for Fails {
-        type State = ();
-        fn backward(self, _: Ops<(), 1>, _: &mut Gradients, _: &mut Checkpointer) {
-            panic!("no gradient here");
-        }
-    }
+    let _alone = alone();
     let segment = Segment::<Autodiff<Flex>>::new();
     let input = tensor::<Autodiff<Flex>, 3>([2, 5, WIDTH], 1).require_grad();
     let output: Tensor<Autodiff<Flex>, 3> = checkpoint(&segment, input, |_, input: Tensor<Autodiff<Flex>, 3>| {
