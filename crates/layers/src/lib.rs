@@ -8,6 +8,7 @@ pub mod activation;
 pub mod attention;
 pub mod batch_norm;
 pub mod beam;
+pub mod checkpoint;
 pub mod convolution;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub mod cpu;

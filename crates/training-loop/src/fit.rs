@@ -131,6 +131,7 @@ pub fn fit<B: AutodiffBackend, T: Task<B>>(
     fit: Fit<'_, B, T>,
     observer: &mut dyn Observer,
 ) -> Result<(T, T::Model, Outcome), TrainError> {
+    layers::checkpoint::enable::<B>();
     let mut trainer = Trainer::new(fit, observer)?;
     let reason = trainer.train()?;
     let outcome = trainer.finish(reason)?;

@@ -3,14 +3,16 @@
 
 use burn::{
     module::Module,
-    tensor::{Int, Tensor, backend::Backend},
+    tensor::{Int, Tensor, backend::Backend, ops::FloatTensor},
 };
 use layers::{
     attention::dot_product::{AttentionBias, DotProductAttention, attention, attention_weights, self_attention},
+    checkpoint::Inputs,
     initializer::Initializer,
     projection::LinearConfig,
     rotary::{RotaryTable, rotate},
 };
+use std::{fmt, sync::Arc};
 
 use crate::projection::Projection;
 
@@ -84,6 +86,18 @@ enum Contents<B: Backend> {
     Packed(Tensor<B, 3>, usize),
     /// Two of `[batch, time, kv_heads * head_size]`
     Split { key: Tensor<B, 3>, value: Tensor<B, 3> },
+    /// Of a block that keeps nothing: computed when the cache is used, which in training is never.
+    Later { time: usize, read: Later<B> },
+}
+
+/// Reads a sequence.
+#[derive(Clone)]
+struct Later<B: Backend>(Arc<dyn Fn() -> KeyValueCache<B> + Send + Sync>);
+
+impl<B: Backend> fmt::Debug for Later<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Later")
+    }
 }
 
 impl<B: Backend> Default for AttentionContext<'_, B> {
@@ -199,7 +213,7 @@ impl<B: Backend> MultiHeadAttention<B> {
         let qkv = self.project(input, context, past);
         let [batch, time, features] = qkv.dims();
         let keys = self.key_features(features);
-        let new = KeyValueCache { contents: Contents::Packed(qkv.clone(), keys) };
+        let new = KeyValueCache::packed(qkv.clone(), keys);
         let Some(cache) = cache else {
             let output = self_attention(qkv, &context.bias, &self.options);
             return (self.proj.forward(output), new);
@@ -208,6 +222,16 @@ impl<B: Backend> MultiHeadAttention<B> {
         let cache = cache.followed_by(new);
         let (key, value) = cache.clone().split();
         (self.proj.forward(attention(query, key, value, &context.bias, &self.options)), cache)
+    }
+
+    /// The cache of a sequence that begins here, without what attention makes of it.
+    ///
+    /// # Shapes
+    /// - input: `[batch, time, width]`
+    pub(crate) fn read(&self, input: Tensor<B, 3>, context: &AttentionContext<B>) -> KeyValueCache<B> {
+        let qkv = self.project(input, context, 0);
+        let [.., features] = qkv.dims();
+        KeyValueCache::packed(qkv, self.key_features(features))
     }
 
     /// How much each position looks at each, without dropout: for drawing.
@@ -282,10 +306,21 @@ impl<B: Backend> CrossAttention<B> {
 }
 
 impl<B: Backend> KeyValueCache<B> {
+    fn packed(qkv: Tensor<B, 3>, keys: usize) -> Self {
+        Self { contents: Contents::Packed(qkv, keys) }
+    }
+
+    /// A cache of this many positions, which `read` makes when it is used.
+    pub(crate) fn later(time: usize, read: impl Fn() -> Self + Send + Sync + 'static) -> Self {
+        Self { contents: Contents::Later { time, read: Later(Arc::new(read)) } }
+    }
+
     /// Positions that were read.
     pub fn len(&self) -> usize {
-        let (Contents::Packed(any, _) | Contents::Split { key: any, .. }) = &self.contents;
-        any.dims()[1]
+        match &self.contents {
+            Contents::Packed(any, _) | Contents::Split { key: any, .. } => any.dims()[1],
+            Contents::Later { time, .. } => *time,
+        }
     }
 
     /// Whether nothing was read.
@@ -318,6 +353,7 @@ impl<B: Backend> KeyValueCache<B> {
     fn split(self) -> (Tensor<B, 3>, Tensor<B, 3>) {
         match self.contents {
             Contents::Split { key, value } => (key, value),
+            Contents::Later { read, .. } => (read.0)().split(),
             Contents::Packed(qkv, keys) => {
                 let [batch, time, features] = qkv.dims();
                 let (start, end) = (features - 2 * keys, features - keys);
@@ -325,5 +361,15 @@ impl<B: Backend> KeyValueCache<B> {
                 (key, qkv.slice([0..batch, 0..time, end..features]))
             }
         }
+    }
+}
+
+/// Keys and values.
+impl<B: Backend> Inputs<B> for KeyValueCache<B> {
+    const MOST: usize = 2;
+
+    fn map_tensors(self, change: &mut dyn FnMut(FloatTensor<B>) -> FloatTensor<B>) -> Self {
+        let (key, value) = self.split().map_tensors(change);
+        Self { contents: Contents::Split { key, value } }
     }
 }

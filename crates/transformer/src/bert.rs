@@ -52,6 +52,10 @@ pub struct BertConfig {
     pub pooling: BertPooling,
     /// Added to variances. Default: 1e-12.
     pub norm_epsilon: f64,
+    /// Keep the inputs of blocks alone for the backward pass, and compute each block again there (Chen et al. 2016, arXiv:1604.06174):
+    /// memory grows by one activation a block rather than a dozen, for one more forward pass of the blocks. The results are the same.
+    /// Default: false.
+    pub activation_checkpointing: bool,
 }
 
 /// What stands for a whole text.
@@ -157,6 +161,7 @@ impl Default for BertConfig {
             activation: Activation::Gelu,
             pooling: BertPooling::First,
             norm_epsilon: 1e-12,
+            activation_checkpointing: false,
         }
     }
 }
@@ -270,6 +275,7 @@ impl BertConfig {
             norm_epsilon: self.norm_epsilon,
             norm_first: false,
             dropout: self.dropout,
+            activation_checkpointing: self.activation_checkpointing,
             initializer: INITIALIZER,
             residual_initializer: INITIALIZER,
             ..BlockConfig::new(self.hidden_size, self.num_heads)

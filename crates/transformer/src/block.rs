@@ -8,7 +8,7 @@ use burn::{
     module::Module,
     tensor::{Tensor, backend::Backend},
 };
-use layers::initializer::Initializer;
+use layers::{checkpoint::checkpoint, initializer::Initializer};
 
 use crate::{
     attention::{AttentionConfig, AttentionContext, KeyValueCache, MultiHeadAttention},
@@ -44,6 +44,9 @@ pub struct BlockConfig {
     pub dropout: f64,
     /// Probability of leaving out a branch of a batch entry in training. Default: 0.
     pub drop_path: f64,
+    /// Whether training keeps the input of the block alone and computes the block again in the backward pass (Chen et al. 2016,
+    /// arXiv:1604.06174). Default: false.
+    pub activation_checkpointing: bool,
     /// Of projections. Default: normal with a deviation of 0.02.
     pub initializer: Initializer,
     /// Of the projections whose results are added to what goes around. Default: the same.
@@ -62,6 +65,8 @@ pub struct Block<B: Backend> {
     /// Each position on its own.
     pub mlp: FeedForward<B>,
     residual: Residual,
+    #[module(skip)]
+    activation_checkpointing: bool,
 }
 
 impl BlockConfig {
@@ -80,6 +85,7 @@ impl BlockConfig {
             causal: false,
             dropout: 0.0,
             drop_path: 0.0,
+            activation_checkpointing: false,
             initializer: Initializer::Normal(0.02),
             residual_initializer: Initializer::Normal(0.02),
         }
@@ -96,6 +102,7 @@ impl BlockConfig {
             norm2: self.norm(device),
             mlp: self.feed_forward().init(device),
             residual: self.residual(),
+            activation_checkpointing: self.activation_checkpointing,
         }
     }
 
@@ -136,6 +143,16 @@ impl<B: Backend> Block<B> {
     /// # Shapes
     /// - input, output: `[batch, time, width]`
     pub fn forward(&self, input: Tensor<B, 3>, context: &AttentionContext<B>) -> Tensor<B, 3> {
+        if !self.activation_checkpointing {
+            return self.compute(input, context);
+        }
+        let rotary = context.rotary.cloned();
+        checkpoint(self, (input, context.bias.clone()), move |block, (input, bias)| {
+            block.compute(input, &AttentionContext { bias, rotary: rotary.as_ref() })
+        })
+    }
+
+    fn compute(&self, input: Tensor<B, 3>, context: &AttentionContext<B>) -> Tensor<B, 3> {
         let seen = self.residual.join(&self.norm1, input, |input| self.attn.forward(input, context));
         self.residual.join(&self.norm2, seen, |input| self.mlp.forward(input))
     }
@@ -150,10 +167,23 @@ impl<B: Backend> Block<B> {
         context: &AttentionContext<B>,
         cache: Option<KeyValueCache<B>>,
     ) -> (Tensor<B, 3>, KeyValueCache<B>) {
+        if cache.is_none() && self.activation_checkpointing && B::ad_enabled(&input.device()) {
+            return (self.forward(input.clone(), context), self.read_later(input, context));
+        }
         let normed = self.residual.branch_input(&self.norm1, input.clone());
         let (branch, cache) = self.attn.forward_cached(normed, context, cache);
         let seen = self.residual.add(&self.norm1, input, branch);
         (self.residual.join(&self.norm2, seen, |input| self.mlp.forward(input)), cache)
+    }
+
+    /// The cache of a pass that keeps nothing but its input.
+    fn read_later(&self, input: Tensor<B, 3>, context: &AttentionContext<B>) -> KeyValueCache<B> {
+        let [_, time, _] = input.dims();
+        let (block, bias, rotary) = (self.clone(), context.bias.clone(), context.rotary.cloned());
+        KeyValueCache::later(time, move || {
+            let context = AttentionContext { bias: bias.clone(), rotary: rotary.as_ref() };
+            block.attn.read(block.residual.branch_input(&block.norm1, input.clone()), &context)
+        })
     }
 
     /// How much each position looks at each, without dropout: for drawing.

@@ -12,6 +12,7 @@ use burn::{
 };
 use layers::{
     beam::Decoder,
+    checkpoint::checkpoint,
     dropout::Dropout,
     embedding::sinusoidal_positions,
     initializer::Initializer,
@@ -58,6 +59,10 @@ pub struct Seq2SeqConfig {
     pub shared_embeddings: bool,
     /// Use the target's embedding as the weights of the output too (Press and Wolf, arXiv:1608.05859). Default: true.
     pub tie_weights: bool,
+    /// Keep the inputs of blocks alone for the backward pass, and compute each block again there (Chen et al. 2016, arXiv:1604.06174):
+    /// memory grows by one activation a block rather than a dozen, for one more forward pass of the blocks. The results are the same.
+    /// Default: false.
+    pub activation_checkpointing: bool,
 }
 
 /// How an encoder and a decoder know where a token stands.
@@ -130,6 +135,8 @@ pub struct DecoderBlock<B: Backend> {
     /// Each position on its own.
     pub mlp: FeedForward<B>,
     residual: Residual,
+    #[module(skip)]
+    activation_checkpointing: bool,
 }
 
 /// Where a decoder stands: what it knows of the source, and what it wrote so far.
@@ -165,6 +172,7 @@ impl Default for Seq2SeqConfig {
             positions: Seq2SeqPositions::default(),
             shared_embeddings: false,
             tie_weights: true,
+            activation_checkpointing: false,
         }
     }
 }
@@ -230,6 +238,7 @@ impl Seq2SeqConfig {
             activation: self.activation,
             norm_first: self.norm_first,
             dropout: self.dropout,
+            activation_checkpointing: self.activation_checkpointing,
             initializer: Initializer::XavierUniform,
             residual_initializer: Initializer::XavierUniform,
             ..BlockConfig::new(self.hidden_size, self.num_heads)
@@ -248,7 +257,46 @@ impl<B: Backend> DecoderBlock<B> {
             norm3: config.norm(device),
             mlp: config.feed_forward().init(device),
             residual: config.residual(),
+            activation_checkpointing: config.activation_checkpointing,
         }
+    }
+
+    /// What the block makes of what was written, the source and what was read before, and the cache with what was read now.
+    fn forward(
+        &self,
+        input: Tensor<B, 3>,
+        source: KeyValueCache<B>,
+        written: Option<KeyValueCache<B>>,
+        context: &AttentionContext<B>,
+    ) -> (Tensor<B, 3>, KeyValueCache<B>) {
+        if written.is_none() && self.activation_checkpointing && B::ad_enabled(&input.device()) {
+            return (self.checkpointed(input.clone(), source, context), self.read_later(input));
+        }
+        let (seen, written) = self.look_back(input, written);
+        (self.look_at_source(seen, source, context), written)
+    }
+
+    /// A whole target, of which nothing is kept for the backward pass.
+    fn checkpointed(
+        &self,
+        input: Tensor<B, 3>,
+        source: KeyValueCache<B>,
+        context: &AttentionContext<B>,
+    ) -> Tensor<B, 3> {
+        let rotary = context.rotary.cloned();
+        checkpoint(self, (input, source, context.bias.clone()), move |block, (input, source, bias)| {
+            let (seen, _) = block.look_back(input, None);
+            block.look_at_source(seen, source, &AttentionContext { bias, rotary: rotary.as_ref() })
+        })
+    }
+
+    /// The cache of a pass that keeps nothing but its input.
+    fn read_later(&self, input: Tensor<B, 3>) -> KeyValueCache<B> {
+        let [_, time, _] = input.dims();
+        let block = self.clone();
+        KeyValueCache::later(time, move || {
+            block.attn.read(block.residual.branch_input(&block.norm1, input.clone()), &AttentionContext::default())
+        })
     }
 
     /// What goes into the attention to the source, and the cache with what was read now.
@@ -317,8 +365,8 @@ impl<B: Backend> Seq2Seq<B> {
         let mut features = self.embed_target(inputs, state.written);
         let mut layers = Vec::with_capacity(state.layers.len());
         for (block, LayerState { source, written }) in self.decoder.layers.iter().zip(state.layers) {
-            let (seen, written) = block.look_back(features, written);
-            features = block.look_at_source(seen, source.clone(), &context);
+            let (output, written) = block.forward(features, source.clone(), written, &context);
+            features = output;
             layers.push(LayerState { source, written: Some(written) });
         }
         let features = normed(&self.decoder.norm, features);

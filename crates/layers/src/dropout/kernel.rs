@@ -1,10 +1,13 @@
 //! Dropout on the CPU. Whether a number is dropped is a hash of its index and of a key, so that the mask is made again in the
 //! backward pass instead of being kept, and any thread can begin anywhere.
 
-use crate::cpu::{
-    CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
-    lanes::{Lanes, WithLanes, dispatch},
-    on_cpu, threads,
+use crate::{
+    checkpoint::random,
+    cpu::{
+        CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+        lanes::{Lanes, WithLanes, dispatch},
+        on_cpu, threads,
+    },
 };
 use burn::backend::autodiff::{
     checkpoint::{base::Checkpointer, strategy::NoCheckpointing},
@@ -41,9 +44,11 @@ fn run<B: Backend, const D: usize>(input: Tensor<B, D>, probability: f64, togeth
 
 /// From the backend's random numbers, so that its seed decides.
 fn key<B: Backend>(device: &B::Device) -> [u32; 2] {
-    let data = Tensor::<B, 1>::random([2], Distribution::Default, device).into_data();
-    let mut bits = data.iter::<f32>().map(f32::to_bits);
-    [0; 2].map(|_: u32| bits.next().unwrap_or_default())
+    let key = random::key(|| {
+        let data = Tensor::<B, 1>::random([2], Distribution::Default, device).into_data();
+        data.iter::<f32>().fold(0, |bits, number| (bits << 32) | u64::from(number.to_bits()))
+    });
+    [(key >> 32) as u32, key as u32]
 }
 
 struct Call<B: Backend, const D: usize> {

@@ -42,7 +42,7 @@ impl Architecture for VitConfig {
     }
 
     fn shape(&self) -> Self {
-        self.clone()
+        Self { activation_checkpointing: false, ..self.clone() }
     }
 }
 

@@ -36,7 +36,14 @@ impl Architecture for GptConfig {
         // What is left out stands for a size, and a shorter context is cut from a longer one.
         let feed_forward_size = self.activation.hidden(self.feed_forward_size, self.embedding_size);
         let num_kv_heads = if self.num_kv_heads == 0 { self.num_heads } else { self.num_kv_heads };
-        Self { dropout: 0.0, context_len: 0, feed_forward_size, num_kv_heads, ..self.clone() }
+        Self {
+            dropout: 0.0,
+            activation_checkpointing: false,
+            context_len: 0,
+            feed_forward_size,
+            num_kv_heads,
+            ..self.clone()
+        }
     }
 }
 

@@ -57,7 +57,7 @@ pub trait Architecture: Clone + PartialEq + Serialize + Sized {
     /// When it is another kind of model.
     fn of_config_file(text: &str) -> Result<Option<Self>, HuggingFaceError>;
 
-    /// The same without what may differ between a published model and its training (dropout).
+    /// The same without what may differ between a published model and its training (dropout, what is kept for gradients).
     fn shape(&self) -> Self;
 }
 

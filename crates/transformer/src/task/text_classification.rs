@@ -34,7 +34,7 @@ impl Architecture for BertConfig {
 
     fn shape(&self) -> Self {
         let feed_forward_size = self.activation.hidden(self.feed_forward_size, self.hidden_size);
-        Self { dropout: 0.0, context_len: 0, feed_forward_size, ..self.clone() }
+        Self { dropout: 0.0, activation_checkpointing: false, context_len: 0, feed_forward_size, ..self.clone() }
     }
 }
 

@@ -33,7 +33,7 @@ impl Architecture for Seq2SeqConfig {
     }
 
     fn shape(&self) -> Self {
-        self.clone()
+        Self { activation_checkpointing: false, ..self.clone() }
     }
 }
 

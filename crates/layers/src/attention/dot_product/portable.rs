@@ -2,6 +2,7 @@
 //! be differentiated more than once. Public so that tests can hold the kernel to it.
 
 use super::{AttentionBias, DotProductAttention};
+use crate::checkpoint::random;
 use burn::tensor::{Bool, Distribution, Int, Tensor, TensorData, backend::Backend};
 
 /// [`attention`](super::attention), with `[batch, heads, queries, keys]` in between.
@@ -144,6 +145,7 @@ fn drop_some<B: Backend>(weights: Tensor<B, 4>, options: &DotProductAttention) -
     if dropout == 0.0 {
         return weights;
     }
+    random::before_drawing::<B>(&weights.device());
     let kept = weights.random_like(Distribution::Bernoulli(1.0 - dropout));
     weights * kept / (1.0 - dropout)
 }

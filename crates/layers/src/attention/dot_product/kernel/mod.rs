@@ -10,9 +10,12 @@ mod sizes;
 mod square;
 
 use super::{AttentionBias, DotProductAttention};
-use crate::cpu::{
-    Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
-    on_cpu, scratch::Scratch, threads::SharedSlice,
+use crate::{
+    checkpoint::random,
+    cpu::{
+        Buffer, CpuBackend, OnCpu, add_gradient, from_plain, from_tracked, into_plain, into_tracked, is_cpu, is_f32,
+        on_cpu, scratch::Scratch, threads::SharedSlice,
+    },
 };
 use backward::{Done, Wanted};
 use burn::backend::autodiff::{
@@ -20,7 +23,7 @@ use burn::backend::autodiff::{
     grads::Gradients,
     ops::{Backward, Ops, OpsKind},
 };
-use burn::tensor::{DType, Distribution, Tensor, backend::Backend, ops::FloatTensor};
+use burn::tensor::{DType, Tensor, backend::Backend, ops::FloatTensor};
 use dropout::Dropout;
 use sizes::{Hidden, Place, Problem, Sizes};
 
@@ -77,20 +80,14 @@ fn run<B: Backend, const N: usize>(
         lengths: bias.lengths.clone(),
         slopes: bias.slopes.clone(),
         hidden: None,
-        dropout: (share > 0.0).then(|| Dropout { seed: seed::<B>(&inputs[0].device()), share }),
+        dropout: (share > 0.0)
+            .then(|| Dropout { seed: random::key(|| random::bits_48::<B>(&inputs[0].device())), share }),
     };
     let mask = bias.mask.clone().map(|mask| mask.float().cast(DType::F32));
     match on_cpu::<B, _>(Call { inputs, mask, problem }) {
         Ok(output) => output,
         Err(_) => unreachable!("asked in `takes`"),
     }
-}
-
-/// 48 bits of the backend's own random numbers, which its seed decides.
-fn seed<B: Backend>(device: &B::Device) -> u64 {
-    let bound = f64::from(1 << 24);
-    let drawn = Tensor::<B, 1>::random([2], Distribution::Uniform(0.0, bound), device).into_data();
-    drawn.iter::<f64>().fold(0, |seed, half| (seed << 24) ^ half as u64)
 }
 
 struct Call<B: Backend, const N: usize> {
