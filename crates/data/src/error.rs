@@ -202,6 +202,10 @@ pub enum DataError {
     #[error(transparent)]
     Download(#[from] download::DownloadError),
 
+    /// A tokenizer of Hugging Face cannot be had.
+    #[error(transparent)]
+    Hub(Box<download::hub::HubError>),
+
     /// A recording, or a source of recordings, is not what was expected.
     #[error("{}: {message}", path.display())]
     BadAudio {
@@ -298,6 +302,12 @@ impl From<environments::EnvironmentError> for DataError {
     fn from(error: environments::EnvironmentError) -> Self {
         let environments::EnvironmentError::Config { key, message } = error;
         Self::Config { key, message }
+    }
+}
+
+impl From<download::hub::HubError> for DataError {
+    fn from(error: download::hub::HubError) -> Self {
+        Self::Hub(Box::new(error))
     }
 }
 

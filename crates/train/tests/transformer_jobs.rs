@@ -101,7 +101,7 @@ fn a_gpt2_is_downloaded_by_its_name_and_then_needs_no_network() {
     let config_file = r#"{ "model_type": "gpt2", "n_layer": 2, "n_head": 4, "n_embd": 32, "n_positions": 32, "vocab_size": 100,
                            "activation_function": "gelu_new" }"#;
     fs::write(published.join("config.json"), config_file).unwrap();
-    fs::write(published.join("tokenizer.json"), "{}").unwrap();
+    fs::copy(desk.path().join("runs/base/tokenizer.json"), published.join("tokenizer.json")).unwrap();
 
     let [cache, home] = ["cache", "home"].map(|name| desk.path().join(name).display().to_string());
     let stories = config("transformer/gpt-stories.toml");
@@ -116,7 +116,8 @@ fn a_gpt2_is_downloaded_by_its_name_and_then_needs_no_network() {
         (code, printed.split_whitespace().filter(|word| *word != "|").collect::<Vec<_>>().join(" "))
     };
     let server = model_server(published);
-    let (code, printed) = tune(&server, "first", &["model.pretrained=gpt2"]);
+    let (code, printed) =
+        tune(&server, "first", &["model.pretrained=gpt2", "data.tokenizer={kind=\"file\",path=\"gpt2\"}"]);
     assert_eq!(code, Some(0), "{printed}");
     let folder = Path::new(&cache).join("hub/openai-community--gpt2/main");
     let tokenizer = format!("tokenizer of openai-community/gpt2: {}", folder.display());

@@ -47,6 +47,9 @@ type SegmentBackward<P> = Box<dyn FnOnce(P) -> Vec<(NodeId, P)> + Send>;
 /// Computes a segment from these leaves.
 type Run<'a, P> = Box<dyn FnOnce(Vec<P>) -> P + 'a>;
 
+/// Of each leaf, where the segment's output depends on it.
+type LeafGradients<P> = Vec<Option<P>>;
+
 /// What can be done where tensors are of the type `P`.
 pub(super) struct Autograd<P> {
     /// The node of a tensor that needs a gradient.
@@ -54,7 +57,7 @@ pub(super) struct Autograd<P> {
     /// Puts a tensor behind the nodes of others, with what the backward pass does there. At most [`PARENTS`].
     pub record: fn(Vec<P>, P, SegmentBackward<P>) -> P,
     /// The gradients of the leaves that a segment is computed from, given that of its output; inside of a backward pass.
-    pub gradients: fn(Vec<P>, Run<'_, P>, P) -> Vec<Option<P>>,
+    pub gradients: fn(Vec<P>, Run<'_, P>, P) -> LeafGradients<P>,
 }
 
 impl<P> Clone for Autograd<P> {
@@ -81,7 +84,7 @@ pub fn enable<B: AutodiffBackend>() {
 
 impl<P: 'static> Autograd<P> {
     /// None where the backend records no gradients, or is not known.
-    pub fn of<B: Backend<FloatTensorPrimitive = P>>() -> Option<Self> {
+    pub fn of() -> Option<Self> {
         let is = |known: &dyn Any| known.downcast_ref::<Self>().copied();
         #[cfg(feature = "flex")]
         if let Some(autograd) = is(&autograd::<Flex>()) {
@@ -154,7 +157,7 @@ fn gradients<I: Backend>(
     leaves: Vec<Tracked<I>>,
     run: Run<'_, Tracked<I>>,
     gradient: Tracked<I>,
-) -> Vec<Option<Tracked<I>>> {
+) -> LeafGradients<Tracked<I>> {
     let (device, dtype) = (I::float_device(&gradient.primitive), gradient.primitive.dtype());
     let nothing = || I::float_zeros(Shape::new([1]), &device, dtype.into());
     let (done, wait) = channel();

@@ -52,7 +52,7 @@ pub fn checkpoint<B: Backend, M: Module<B> + 'static, I: Inputs<B>, const D: usi
     segment: impl Fn(&M, I) -> Tensor<B, D> + Send + 'static,
 ) -> Tensor<B, D> {
     const { assert!(I::MOST < PARENTS, "a checkpoint has fewer inputs") };
-    let Some(autograd) = Autograd::of::<B>() else { return segment(module, inputs) };
+    let Some(autograd) = Autograd::<FloatTensor<B>>::of() else { return segment(module, inputs) };
     let mut parents = Vec::new();
     let mut nodes = Vec::new();
     let detached = inputs.clone().map_tensors(&mut |input| {

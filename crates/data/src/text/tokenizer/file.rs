@@ -2,6 +2,7 @@
 
 use super::{SubwordTokenizer, Tokenizer};
 use crate::{DataError, locate};
+use download::hub::tokenizer_folder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -17,7 +18,8 @@ const LISTED: [&str; 6] = ["<|endoftext|>", "<s>", "</s>", "<pad>", "<unk>", "<m
 #[serde(deny_unknown_fields, default)]
 pub struct FileConfig {
     /// A Hugging Face `tokenizer.json` or that of an earlier run; GPT-2's `vocab.json`; or a folder with either. Relative to the
-    /// current directory, or beginning with `$KILN_DATA/`.
+    /// current directory, or beginning with `$KILN_DATA/`. Or the name of a model of Hugging Face, whose tokenizer is downloaded
+    /// once: `gpt2`, `bert-base-uncased`, `hf:owner/name`.
     pub path: String,
     /// With a `vocab.json`: the file of its merges. Left out or empty, the `merges.txt` beside it.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -26,7 +28,10 @@ pub struct FileConfig {
 
 /// Loads what `config` names.
 pub(super) fn load(config: &FileConfig) -> Result<Tokenizer, DataError> {
-    let path = locate(&config.path)?;
+    let path = match locate(&config.path) {
+        Ok(path) => path,
+        Err(not_here) => tokenizer_folder(&config.path, &mut |_, _| {})?.ok_or(not_here)?,
+    };
     let path = if path.is_dir() { file_in(&path)? } else { path };
     let is_vocabulary = !config.merges.is_empty() || file_name(&path).ends_with("vocab.json");
     if !is_vocabulary {
