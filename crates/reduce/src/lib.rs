@@ -18,8 +18,9 @@ mod pca;
 mod product;
 mod progress;
 mod simd;
-//pub mod tsne;
-//mod umap;
+mod sparse;
+pub mod tsne;
+mod umap;
 
 pub use error::ReduceError;
 pub use matrix::Matrix;
@@ -27,5 +28,5 @@ pub use measures::{continuity, neighbour_accuracy, neighbour_accuracy_on, trustw
 pub use neighbours::{Neighbours, k_nearest, k_nearest_of};
 pub use pca::{Pca, PcaComponents, PcaConfig, PcaSolver};
 pub use progress::{Progress, Stage};
-//pub use tsne::{Tsne, TsneConfig, TsneInit, TsneMethod};
-//pub use umap::{Umap, UmapConfig};
+pub use tsne::{Tsne, TsneConfig, TsneInit, TsneMethod};
+pub use umap::{Umap, UmapConfig, UmapInit};
