@@ -1,7 +1,7 @@
 //! What a reduction kept of the data.
 
 use crate::neighbours::Centred;
-use crate::simd::dispatch;
+use crate::simd::{Kernel, dispatch};
 use crate::{Matrix, Neighbours, ReduceError, k_nearest, k_nearest_of};
 use rayon::prelude::*;
 
@@ -104,11 +104,34 @@ fn excess_ranks(original: &Matrix, neighbours: &Neighbours) -> u64 {
 fn count_nearer(distances: &[f32], point: usize) -> usize {
     let limit = distances[point];
     let (before, after) = distances.split_at(point);
-    dispatch(|| {
-        let before: u32 = before.iter().map(|&distance| u32::from(distance <= limit)).sum();
-        let after: u32 = after.iter().map(|&distance| u32::from(distance < limit)).sum();
-        (before + after) as usize
-    })
+    (dispatch(Count { distances: before, limit, inclusive: true })
+        + dispatch(Count { distances: after, limit, inclusive: false })) as usize
+}
+
+/// How many distances are below a limit.
+struct Count<'a> {
+    distances: &'a [f32],
+    limit: f32,
+    inclusive: bool,
+}
+
+impl Kernel for Count<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        let mut count = 0;
+        if self.inclusive {
+            for &distance in self.distances {
+                count += u32::from(distance <= self.limit);
+            }
+        } else {
+            for &distance in self.distances {
+                count += u32::from(distance < self.limit);
+            }
+        }
+        count
+    }
 }
 
 fn same_rows(original: &Matrix, embedded: &Matrix) -> Result<(), ReduceError> {

@@ -3,7 +3,7 @@
 //! differences. So the result is that of the plain double loop, ties by index included.
 
 use crate::product::{View, multiply};
-use crate::simd::dispatch;
+use crate::simd::{Kernel, dispatch};
 use crate::{Matrix, ReduceError};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -13,6 +13,9 @@ const QUERIES: usize = 64;
 
 /// Points that a block of queries is compared with at once.
 const POINTS: usize = 1024;
+
+/// Distances that are looked at, or coordinates that are summed, side by side.
+const LANES: usize = 16;
 
 /// The `k` nearest neighbours of every row, the nearest first; of equally near ones the first row comes first.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,12 +132,25 @@ impl Centred {
         multiply(output, self.view(rows.clone()), other.view(others.clone()).transposed(), false);
         let squares = &other.squares[others];
         for (row, output) in rows.zip(output.chunks_exact_mut(width)) {
-            let square = self.squares[row];
-            dispatch(|| {
-                for (value, other) in output.iter_mut().zip(squares) {
-                    *value = square + other - 2.0 * *value;
-                }
-            });
+            dispatch(FromProducts { square: self.squares[row], squares, output });
+        }
+    }
+}
+
+/// Inner products to squared distances, in place.
+struct FromProducts<'a> {
+    square: f32,
+    squares: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl Kernel for FromProducts<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (value, other) in self.output.iter_mut().zip(self.squares) {
+            *value = self.square + other - 2.0 * *value;
         }
     }
 }
@@ -159,22 +175,16 @@ impl Nearest {
         Self { candidates: Vec::new(), k, slack, limit: f32::INFINITY, room: 4 * k + 64 }
     }
 
-    /// Looks at the squared distances of the points from `start` on.
-    fn look_at(&mut self, distances: &[f32], start: usize, except: Option<usize>) {
-        for (block, part) in distances.chunks(16).enumerate() {
-            if !dispatch(|| part.iter().fold(false, |any, &distance| any | (distance <= self.limit))) {
-                continue;
-            }
-            for (index, &distance) in part.iter().enumerate() {
-                let point = start + 16 * block + index;
-                if distance <= self.limit && Some(point) != except {
-                    self.candidates.push((distance, point as u32));
-                }
-            }
-            if self.candidates.len() > self.room {
-                self.drop_far();
-                self.room = 2 * self.candidates.len() + 64;
-            }
+    /// Looks at the squared distances of the points from `first` on.
+    fn look_at(&mut self, distances: &[f32], first: usize, except: Option<usize>) {
+        let seen = self.candidates.len();
+        dispatch(Within { distances, limit: self.limit, first, found: &mut self.candidates });
+        if let Some(place) = self.candidates[seen..].iter().position(|found| Some(found.1 as usize) == except) {
+            self.candidates.remove(seen + place);
+        }
+        if self.candidates.len() > self.room {
+            self.drop_far();
+            self.room = 2 * self.candidates.len() + 64;
         }
     }
 
@@ -199,23 +209,60 @@ impl Nearest {
     }
 }
 
-/// In double precision, summed in eight lanes.
+/// Adds the points whose distance is within a limit.
+struct Within<'a> {
+    distances: &'a [f32],
+    limit: f32,
+    first: usize,
+    found: &'a mut Vec<Candidate>,
+}
+
+impl Kernel for Within<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (block, part) in self.distances.chunks(LANES).enumerate() {
+            let mut any = false;
+            for &distance in part {
+                any |= distance <= self.limit;
+            }
+            if !any {
+                continue;
+            }
+            for (index, &distance) in part.iter().enumerate() {
+                if distance <= self.limit {
+                    self.found.push((distance, (self.first + block * LANES + index) as u32));
+                }
+            }
+        }
+    }
+}
+
 fn squared_distance(left: &[f32], right: &[f32]) -> f64 {
-    dispatch(|| {
-        let mut sums = [0.0_f64; 8];
-        let (left_parts, left_rest) = left.as_chunks::<8>();
-        let (right_parts, right_rest) = right.as_chunks::<8>();
-        for (left, right) in left_parts.iter().zip(right_parts) {
-            for lane in 0..8 {
+    dispatch(Distance { left, right })
+}
+
+/// A squared distance in double precision.
+struct Distance<'a> {
+    left: &'a [f32],
+    right: &'a [f32],
+}
+
+impl Kernel for Distance<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let mut sums = [0.0_f64; LANES];
+        for (left, right) in self.left.chunks(LANES).zip(self.right.chunks(LANES)) {
+            for lane in 0..left.len() {
                 let difference = f64::from(left[lane]) - f64::from(right[lane]);
                 sums[lane] += difference * difference;
             }
         }
-        for ((left, right), sum) in left_rest.iter().zip(right_rest).zip(&mut sums) {
-            *sum += (f64::from(*left) - f64::from(*right)).powi(2);
-        }
         sums.iter().sum()
-    })
+    }
 }
 
 fn search(queries: &Matrix, near: &Centred, points: &Matrix, all: &Centred, k: usize, same: bool) -> Neighbours {

@@ -7,7 +7,7 @@
 //! CPU's vectors want them.
 
 use super::gradient::Repulsion;
-use super::pairs::Masses;
+use super::pairs::{Masses, Repel};
 use crate::simd::dispatch;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -122,13 +122,7 @@ impl<const D: usize> Tree<D> {
     /// Writes the forces on the points of a leaf, and returns the sum of their weights.
     fn repel(&self, leaf: usize, theta: f32, list: &mut Masses<D>, forces: &mut [[f32; D]]) -> f64 {
         self.list_for(leaf, theta, list);
-        let mut sum = 0.0;
-        for (force, &point) in forces.iter_mut().zip(&self.points[self.nodes[leaf].points()]) {
-            let (found, weight) = dispatch(|| list.repel(point));
-            *force = found;
-            sum += f64::from(weight);
-        }
-        sum
+        dispatch(Repel { list, points: &self.points[self.nodes[leaf].points()], forces })
     }
 
     /// What acts on the points of a leaf: cells where they are far away, points where they are near.

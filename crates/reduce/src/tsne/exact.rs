@@ -1,9 +1,12 @@
 //! The repulsion of all pairs.
 
 use super::gradient::Repulsion;
-use super::pairs::Masses;
+use super::pairs::{Masses, Repel};
 use crate::simd::dispatch;
 use rayon::prelude::*;
+
+/// Points of one task.
+const POINTS: usize = 16;
 
 /// Every point by every other one: quadratic in time.
 pub struct AllPairs;
@@ -13,15 +16,9 @@ impl<const D: usize> Repulsion<D> for AllPairs {
         let mut all = Masses::default();
         all.extend(points);
         all.pad();
-        let weights: Vec<f64> = output
-            .par_iter_mut()
-            .zip(points)
-            .map(|(output, &point)| {
-                let (force, weight) = dispatch(|| all.repel(point));
-                *output = force;
-                f64::from(weight)
-            })
-            .collect();
+        let tasks = output.par_chunks_mut(POINTS).zip(points.par_chunks(POINTS));
+        let weights: Vec<f64> =
+            tasks.map(|(forces, points)| dispatch(Repel { list: &all, points, forces })).collect();
         weights.iter().sum::<f64>() - points.len() as f64
     }
 }

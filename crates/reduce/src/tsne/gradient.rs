@@ -4,7 +4,7 @@
 //! `Σ_j (p_ij w - w² / Z) (y_i - y_j)`.
 
 use super::affinities::Affinities;
-use crate::simd::dispatch;
+use crate::simd::{Kernel, dispatch};
 use rayon::prelude::*;
 
 /// A way to get gradients of all points.
@@ -42,11 +42,9 @@ impl<const D: usize, R: Repulsion<D>> Gradient<D> for SparseGradient<'_, R> {
     ) -> Option<f64> {
         let normaliser = self.repulsion.compute(points, output);
         let repulsion_factor = (-4.0 / normaliser) as f32;
-        output.par_iter_mut().with_min_len(ROWS).enumerate().for_each(|(row, output)| {
-            let attraction = dispatch(|| attraction(self.affinities, points, row));
-            for axis in 0..D {
-                output[axis] = 4.0 * exaggeration * attraction[axis] + repulsion_factor * output[axis];
-            }
+        output.par_chunks_mut(ROWS).enumerate().for_each(|(chunk, output)| {
+            let affinities = self.affinities;
+            dispatch(Attraction { affinities, points, first: chunk * ROWS, exaggeration, repulsion_factor, output });
         });
         with_divergence.then(|| {
             self.affinities.negative_entropy() + sum_of_logarithms(self.affinities, points) + normaliser.ln()
@@ -57,49 +55,83 @@ impl<const D: usize, R: Repulsion<D>> Gradient<D> for SparseGradient<'_, R> {
 /// Rows of one task.
 const ROWS: usize = 64;
 
-/// Neighbours that are taken together.
-const LANES: usize = 16;
+/// Neighbours, or masses, that are taken together.
+pub const LANES: usize = 16;
 
-/// `Σ_j p_ij w (y_i - y_j)`
-#[inline(always)]
-fn attraction<const D: usize>(affinities: &Affinities, points: &[[f32; D]], row: usize) -> [f32; D] {
-    let point = points[row];
-    let (neighbours, values) = affinities.row(row);
-    let mut sums = [[0.0; LANES]; D];
-    let (blocks, rest) = neighbours.as_chunks::<LANES>();
-    let (value_blocks, value_rest) = values.as_chunks::<LANES>();
-    for (block, values) in blocks.iter().zip(value_blocks) {
-        attract(point, block.map(|neighbour| points[neighbour as usize]), values, &mut sums);
-    }
-    let mut last = ([point; LANES], [0.0; LANES]);
-    for (lane, (&neighbour, &value)) in rest.iter().zip(value_rest).enumerate() {
-        last.0[lane] = points[neighbour as usize];
-        last.1[lane] = value;
-    }
-    attract(point, last.0, &last.1, &mut sums);
-    sums.map(|lanes| lanes.iter().sum())
+/// Adds `4 exaggeration Σ_j p_ij w (y_i - y_j)` to some rows of `output`, whose repulsion is multiplied with its factor first.
+struct Attraction<'a, const D: usize> {
+    affinities: &'a Affinities,
+    points: &'a [[f32; D]],
+    first: usize,
+    exaggeration: f32,
+    repulsion_factor: f32,
+    output: &'a mut [[f32; D]],
 }
 
+impl<const D: usize> Kernel for Attraction<'_, D> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (index, output) in self.output.iter_mut().enumerate() {
+            let row = self.first + index;
+            let (neighbours, values) = self.affinities.row(row);
+            let mut sums = [[0.0; LANES]; D];
+            for (neighbours, values) in neighbours.chunks(LANES).zip(values.chunks(LANES)) {
+                attract(self.points, row, neighbours, values, &mut sums);
+            }
+            let attraction = sum_lanes(&sums);
+            for axis in 0..D {
+                output[axis] = self.repulsion_factor * output[axis] + 4.0 * self.exaggeration * attraction[axis];
+            }
+        }
+    }
+}
+
+/// Adds the attraction of up to `LANES` neighbours.
 #[inline(always)]
 fn attract<const D: usize>(
-    point: [f32; D],
-    others: [[f32; D]; LANES],
-    values: &[f32; LANES],
+    points: &[[f32; D]],
+    row: usize,
+    neighbours: &[u32],
+    values: &[f32],
     sums: &mut [[f32; LANES]; D],
 ) {
+    // What is missing in the last chunk has probability 0.
     let mut differences = [[0.0; LANES]; D];
+    let mut weights = [0.0; LANES];
+    for (lane, (&neighbour, &value)) in neighbours.iter().zip(values).enumerate() {
+        for axis in 0..D {
+            differences[axis][lane] = points[row][axis] - points[neighbour as usize][axis];
+        }
+        weights[lane] = value;
+    }
     let mut squared = [1.0; LANES];
     for axis in 0..D {
         for lane in 0..LANES {
-            differences[axis][lane] = point[axis] - others[lane][axis];
             squared[lane] += differences[axis][lane] * differences[axis][lane];
         }
     }
+    for lane in 0..LANES {
+        weights[lane] /= squared[lane];
+    }
     for axis in 0..D {
         for lane in 0..LANES {
-            sums[axis][lane] += values[lane] / squared[lane] * differences[axis][lane];
+            sums[axis][lane] += weights[lane] * differences[axis][lane];
         }
     }
+}
+
+/// Plain loops, because the compiler leaves iterators over arrays uninlined here.
+#[inline(always)]
+pub fn sum_lanes<const D: usize>(lanes: &[[f32; LANES]; D]) -> [f32; D] {
+    let mut sums = [0.0; D];
+    for axis in 0..D {
+        for lane in 0..LANES {
+            sums[axis] += lanes[axis][lane];
+        }
+    }
+    sums
 }
 
 /// `Σ_ij p_ij ln(1 + |y_i - y_j|²)`
@@ -110,10 +142,10 @@ fn sum_of_logarithms<const D: usize>(affinities: &Affinities, points: &[[f32; D]
             let (neighbours, values) = affinities.row(row);
             let logarithm = |&neighbour: &u32| {
                 let other = points[neighbour as usize];
-                let squared = points[row].iter().zip(other).map(|(a, b)| f64::from(a - b).powi(2));
-                squared.sum::<f64>().ln_1p()
+                let squared: f32 = points[row].iter().zip(other).map(|(a, b)| (a - b) * (a - b)).sum();
+                (1.0 + squared).ln()
             };
-            neighbours.iter().zip(values).map(|(neighbour, &value)| f64::from(value) * logarithm(neighbour)).sum()
+            neighbours.iter().zip(values).map(|(neighbour, &value)| f64::from(value * logarithm(neighbour))).sum()
         })
         .collect();
     rows.iter().sum()

@@ -1,7 +1,7 @@
 //! Repulsion of one point by a list of others: the innermost loop of the exact gradient and of Barnes and Hut's.
 
-/// Others that are taken together.
-const LANES: usize = 16;
+use super::gradient::{LANES, sum_lanes};
+use crate::simd::Kernel;
 
 /// Points, or cells of points that act as one, a list an axis.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl<const D: usize> Masses<D> {
         self.masses.resize(self.masses.len() + points.len(), 1.0);
     }
 
-    /// Fills up with nothing, so that [`Self::repel`] has whole vectors.
+    /// Fills up with nothing, so that a [`Repel`] has whole vectors.
     pub fn pad(&mut self) {
         let length = self.masses.len().next_multiple_of(LANES);
         self.places.iter_mut().for_each(|places| places.resize(length, 0.0));
@@ -48,16 +48,18 @@ impl<const D: usize> Masses<D> {
 
     /// `Σ m w² (y - y_j)` and `Σ m w`, of a padded list. The point itself, where it is in the list, adds 1 to the second.
     #[inline(always)]
-    pub fn repel(&self, point: [f32; D]) -> ([f32; D], f32) {
+    fn repel(&self, point: [f32; D]) -> ([f32; D], f32) {
         let mut forces = [[0.0; LANES]; D];
-        let mut weights = [0.0; LANES];
-        let places = self.places.each_ref().map(|places| places.as_chunks::<LANES>().0);
-        for (block, masses) in self.masses.as_chunks::<LANES>().0.iter().enumerate() {
+        let mut weights = [[0.0; LANES]];
+        let blocks = self.masses.len() / LANES;
+        for block in 0..blocks {
+            let masses = &self.masses.as_chunks::<LANES>().0[block];
             let mut differences = [[0.0; LANES]; D];
             let mut squared = [1.0; LANES];
             for axis in 0..D {
+                let places = &self.places[axis].as_chunks::<LANES>().0[block];
                 for lane in 0..LANES {
-                    differences[axis][lane] = point[axis] - places[axis][block][lane];
+                    differences[axis][lane] = point[axis] - places[lane];
                     squared[lane] += differences[axis][lane] * differences[axis][lane];
                 }
             }
@@ -65,7 +67,7 @@ impl<const D: usize> Masses<D> {
             for lane in 0..LANES {
                 let inverse = 1.0 / squared[lane];
                 let weight = masses[lane] * inverse;
-                weights[lane] += weight;
+                weights[0][lane] += weight;
                 factors[lane] = weight * inverse;
             }
             for axis in 0..D {
@@ -74,6 +76,28 @@ impl<const D: usize> Masses<D> {
                 }
             }
         }
-        (forces.map(|lanes| lanes.iter().sum()), weights.iter().sum())
+        (sum_lanes(&forces), sum_lanes(&weights)[0])
+    }
+}
+
+/// Writes the forces of a padded list on some points, and returns the sum of the weights.
+pub struct Repel<'a, const D: usize> {
+    pub list: &'a Masses<D>,
+    pub points: &'a [[f32; D]],
+    pub forces: &'a mut [[f32; D]],
+}
+
+impl<const D: usize> Kernel for Repel<'_, D> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        let mut sum = 0.0;
+        for (force, &point) in self.forces.iter_mut().zip(self.points) {
+            let (found, weight) = self.list.repel(point);
+            *force = found;
+            sum += f64::from(weight);
+        }
+        sum
     }
 }
