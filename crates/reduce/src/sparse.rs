@@ -74,7 +74,7 @@ fn merged(left: &[Entry], right: &[Entry], combine: impl Fn(f32, f32) -> f32) ->
     let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
     let mut output = Vec::new();
     while let Some(column) = left.peek().into_iter().chain(right.peek()).map(|entry| entry.0).min() {
-        let mut value = |side: &mut std::iter::Peekable<std::slice::Iter<'_, Entry>>| {
+        let value = |side: &mut std::iter::Peekable<std::slice::Iter<'_, Entry>>| {
             side.next_if(|entry| entry.0 == column).map_or(0.0, |entry| entry.1)
         };
         let (a, b) = (value(&mut left), value(&mut right));

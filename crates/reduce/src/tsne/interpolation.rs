@@ -17,11 +17,18 @@ use std::sync::Arc;
 /// Between nodes of the grid; the kernels change on a scale of 1.
 const SPACING: f32 = 1.0 / 3.0;
 
+/// Spacings along an embedding at least: the spacing is halved until then, or the forces in a tiny embedding, as small as it is, would
+/// be lost in the rounding of those between nodes.
+const LEAST_SPACINGS: usize = 16;
+
 /// Nodes along an axis that a point is spread over.
 const SPREAD: usize = 4;
 
 /// Nodes along an axis at most: beyond, the grid gets coarser. Embeddings of millions of points stay below it.
 const MOST_NODES: usize = 2048;
+
+/// No grid is finer.
+const FINEST: f32 = 1e-7;
 
 /// Columns or rows of the grid that are transformed by one task: as many as share cache lines.
 const TOGETHER: usize = 8;
@@ -43,7 +50,7 @@ impl Repulsion<2> for Interpolation {
             }
         }
         let extent = (high[0] - low[0]).max(high[1] - low[1]);
-        let spacing = SPACING.max(extent / (MOST_NODES - SPREAD - 1) as f32);
+        let spacing = spacing_for(extent);
         let nodes = (extent / spacing) as usize + SPREAD + 1;
         let grid = match self.grid.take() {
             Some(grid) if grid.spacing == spacing && (nodes..=4 * nodes).contains(&grid.nodes) => grid,
@@ -51,6 +58,15 @@ impl Repulsion<2> for Interpolation {
         };
         self.grid.insert(grid).repel(points, low, output)
     }
+}
+
+/// The spacing of a grid over `extent`.
+fn spacing_for(extent: f32) -> f32 {
+    let mut spacing = SPACING.max(extent / (MOST_NODES - SPREAD - 1) as f32);
+    while extent < LEAST_SPACINGS as f32 * spacing && spacing > FINEST {
+        spacing /= 2.0;
+    }
+    spacing
 }
 
 /// A square grid of `nodes` by `nodes`, in transforms of twice that, so that no force reaches around the edge.

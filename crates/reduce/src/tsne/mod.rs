@@ -23,9 +23,6 @@ use serde::{Deserialize, Serialize};
 /// The standard deviation of the first axis at the start: small enough that no repulsion differs yet.
 const INITIAL_DEVIATION: f32 = 1e-4;
 
-/// Points up to which all pairs take less time than cells.
-const EXACT_UP_TO: usize = 1000;
-
 /// Points up to which cells take less time than the grid.
 const BARNES_HUT_UP_TO: usize = 10_000;
 
@@ -33,7 +30,8 @@ const BARNES_HUT_UP_TO: usize = 10_000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TsneMethod {
-    /// What is fastest for that many points.
+    /// Barnes–Hut up to 10,000 points and in three dimensions, FFT beyond: what was faster where it was measured. (The exact method was
+    /// not, down to a few hundred points.)
     #[default]
     Auto,
     /// Of all pairs, attraction included: quadratic in time and memory.
@@ -60,7 +58,8 @@ pub enum TsneInit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TsneConfig {
-    /// Dimensions of the embedding: 2 or 3. Default 2.
+    /// Dimensions of the embedding: 2 or 3. Default 2. (In 3, Student's t has one degree of freedom as in 2, as in van der Maaten's own
+    /// code; scikit-learn takes two.)
     pub n_components: usize,
     /// How many neighbours a point has, smoothly counted: 5 to 50, and at most a third of the other rows. Default 30.
     pub perplexity: f64,

@@ -1,7 +1,11 @@
 //! Repulsion of one point by a list of others: the innermost loop of the exact gradient and of Barnes and Hut's.
 
-use super::gradient::{LANES, sum_lanes};
+use super::gradient::sum_lanes;
 use crate::simd::Kernel;
+
+/// Masses that are taken together: more than the CPU's vectors hold, because the compiler takes a short loop apart before it could
+/// make it one of vectors.
+const LANES: usize = 64;
 
 /// Points, or cells of points that act as one, a list an axis.
 #[derive(Clone)]
@@ -50,33 +54,29 @@ impl<const D: usize> Masses<D> {
     #[inline(always)]
     fn repel(&self, point: [f32; D]) -> ([f32; D], f32) {
         let mut forces = [[0.0; LANES]; D];
-        let mut weights = [[0.0; LANES]];
-        let blocks = self.masses.len() / LANES;
-        for block in 0..blocks {
+        let mut weights = [0.0; LANES];
+        for block in 0..self.masses.len() / LANES {
             let masses = &self.masses.as_chunks::<LANES>().0[block];
-            let mut differences = [[0.0; LANES]; D];
-            let mut squared = [1.0; LANES];
-            for axis in 0..D {
-                let places = &self.places[axis].as_chunks::<LANES>().0[block];
-                for lane in 0..LANES {
-                    differences[axis][lane] = point[axis] - places[lane];
-                    squared[lane] += differences[axis][lane] * differences[axis][lane];
-                }
-            }
-            let mut factors = [0.0; LANES];
+            let places: [&[f32; LANES]; D] = std::array::from_fn(|axis| &self.places[axis].as_chunks::<LANES>().0[block]);
             for lane in 0..LANES {
-                let inverse = 1.0 / squared[lane];
+                let mut squared = 1.0;
+                for axis in 0..D {
+                    let difference = point[axis] - places[axis][lane];
+                    squared += difference * difference;
+                }
+                let inverse = 1.0 / squared;
                 let weight = masses[lane] * inverse;
-                weights[0][lane] += weight;
-                factors[lane] = weight * inverse;
-            }
-            for axis in 0..D {
-                for lane in 0..LANES {
-                    forces[axis][lane] += factors[lane] * differences[axis][lane];
+                weights[lane] += weight;
+                for axis in 0..D {
+                    forces[axis][lane] += weight * inverse * (point[axis] - places[axis][lane]);
                 }
             }
         }
-        (sum_lanes(&forces), sum_lanes(&weights)[0])
+        let mut force = [0.0; D];
+        for axis in 0..D {
+            force[axis] = sum_lanes(forces[axis]);
+        }
+        (force, sum_lanes(weights))
     }
 }
 
