@@ -22,7 +22,9 @@ pub enum ReduceError {
         columns: usize,
     },
     /// A value is NaN or infinite.
-    #[error("row {row}, column {column} (both from 0) is {value}: fill in or drop what is missing, every value has to be a finite number")]
+    #[error(
+        "row {row}, column {column} (both from 0) is {value}: fill in or drop what is missing, every value has to be a finite number"
+    )]
     NotFinite {
         /// The row, from 0.
         row: usize,

@@ -29,7 +29,8 @@ fn measures_are_scikit_learns() {
         assert_close("continuity", &[continuity(original, embedded, k).unwrap()], &[value], 1e-9);
     }
     assert_close("leave one out", &[neighbour_accuracy(embedded, labels, 4).unwrap()], &[expected.leave_one_out], 1e-9);
-    let part = |from: usize, to: usize| Matrix::new(embedded.values()[2 * from..2 * to].to_vec(), to - from, 2).unwrap();
+    let part =
+        |from: usize, to: usize| Matrix::new(embedded.values()[2 * from..2 * to].to_vec(), to - from, 2).unwrap();
     let (train, test) = (part(0, 50), part(50, 70));
     let held_out = neighbour_accuracy_on((&train, &labels[..50]), (&test, &labels[50..]), 4).unwrap();
     assert_close("held out", &[held_out], &[expected.held_out], 1e-9);
@@ -44,7 +45,8 @@ fn an_embedding_of_the_same_points_is_trusted_wholly() {
 
 /// Squared distances and indices of all points, the nearest first, ties by index.
 fn all_in_order(query: &[f32], points: &Matrix) -> Vec<(f64, u32)> {
-    let squared = |row: usize| query.iter().zip(points.row(row)).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
+    let squared =
+        |row: usize| query.iter().zip(points.row(row)).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
     let mut found: Vec<(f64, u32)> = (0..points.rows()).map(|row| (squared(row), row as u32)).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     found

@@ -137,9 +137,12 @@ fn assert_orthonormal(pca: &Pca) {
 
 /// Covariance of columns.
 fn covariance(points: &Matrix, left: usize, right: usize) -> f64 {
-    let mean = |column: usize| (0..points.rows()).map(|row| f64::from(points.row(row)[column])).sum::<f64>() / points.rows() as f64;
+    let mean = |column: usize| {
+        (0..points.rows()).map(|row| f64::from(points.row(row)[column])).sum::<f64>() / points.rows() as f64
+    };
     let means = (mean(left), mean(right));
-    let product = |row: usize| (f64::from(points.row(row)[left]) - means.0) * (f64::from(points.row(row)[right]) - means.1);
+    let product =
+        |row: usize| (f64::from(points.row(row)[left]) - means.0) * (f64::from(points.row(row)[right]) - means.1);
     (0..points.rows()).map(product).sum::<f64>() / (points.rows() - 1) as f64
 }
 

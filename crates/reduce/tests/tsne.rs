@@ -130,7 +130,7 @@ fn fft_is_near_exact() {
         let (found, other) = gradient(&affinities, &points, TsneMethod::Fft, 0.0).unwrap();
         let off = relative(found.values(), exact.values().iter().map(|&value| f64::from(value)));
         assert!(off < 0.01, "off by {off:e} with points within {extent}");
-        assert_close("divergence", &[other], &[divergence], 1e-3);
+        assert_close("divergence", &[other], &[divergence], 2e-3);
     }
 }
 
@@ -156,7 +156,8 @@ fn three_blobs_come_apart_with_every_method() {
         (TsneMethod::BarnesHut, 3),
         (TsneMethod::Fft, 2),
     ] {
-        let config = TsneConfig { method, n_components: columns, perplexity: 15.0, max_iterations: 400, ..Default::default() };
+        let config =
+            TsneConfig { method, n_components: columns, perplexity: 15.0, max_iterations: 400, ..Default::default() };
         let found = config.fit(&data, &mut quiet).unwrap();
         let accuracy = neighbour_accuracy(&found.points, &labels, 10).unwrap();
         assert!(accuracy > 0.99, "{method:?}: {accuracy}");

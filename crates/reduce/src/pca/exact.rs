@@ -12,11 +12,7 @@ const BLOCK: usize = 512;
 const ROUNDING: f64 = 1e-14;
 
 /// Decomposes the centred data; `kept` says how many directions are wanted, given all squared singular values.
-pub fn decompose(
-    data: &Matrix,
-    mean: &[f64],
-    kept: impl Fn(&[f64]) -> usize,
-) -> Result<Decomposition, ReduceError> {
+pub fn decompose(data: &Matrix, mean: &[f64], kept: impl Fn(&[f64]) -> usize) -> Result<Decomposition, ReduceError> {
     let (rows, columns) = (data.rows(), data.columns());
     let turned = rows < columns;
     let gram = if turned {

@@ -112,7 +112,9 @@ impl PcaConfig {
             PcaComponents::Count(0) => found.push(("n_components", "is 0: at least 1 is needed".into())),
             PcaComponents::Variance(share) if !(share > 0.0 && share < 1.0) => found.push((
                 "n_components",
-                format!("is {share}: a count is a whole number, a share of the variance lies between 0 and 1, such as 0.95"),
+                format!(
+                    "is {share}: a count is a whole number, a share of the variance lies between 0 and 1, such as 0.95"
+                ),
             )),
             PcaComponents::Variance(_) if self.solver == PcaSolver::Randomized => found.push((
                 "solver",
@@ -222,8 +224,10 @@ impl Pca {
         let components = View::new(self.components.values(), kept, columns).transposed();
         let blocks = data.values().par_chunks(BLOCK * columns);
         output.values_mut().par_chunks_mut(BLOCK * kept).zip(blocks).for_each(|(output, block)| {
-            let centred: Vec<f32> =
-                block.chunks_exact(columns).flat_map(|row| row.iter().zip(&self.mean).map(|(x, mean)| x - mean)).collect();
+            let centred: Vec<f32> = block
+                .chunks_exact(columns)
+                .flat_map(|row| row.iter().zip(&self.mean).map(|(x, mean)| x - mean))
+                .collect();
             multiply(output, View::new(&centred, block.len() / columns, columns), components, false);
             for row in output.chunks_exact_mut(kept) {
                 row.iter_mut().zip(&scales).for_each(|(value, scale)| *value /= scale);

@@ -60,5 +60,8 @@ pub fn descend<const D: usize>(
 }
 
 fn too_fast(learning_rate: f64) -> ReduceError {
-    ReduceError::config("learning_rate", format!("is {learning_rate}: the points ran away to infinity, a lower one is needed"))
+    ReduceError::config(
+        "learning_rate",
+        format!("is {learning_rate}: the points ran away to infinity, a lower one is needed"),
+    )
 }

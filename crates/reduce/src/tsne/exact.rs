@@ -17,8 +17,7 @@ impl<const D: usize> Repulsion<D> for AllPairs {
         all.extend(points);
         all.pad();
         let tasks = output.par_chunks_mut(POINTS).zip(points.par_chunks(POINTS));
-        let weights: Vec<f64> =
-            tasks.map(|(forces, points)| dispatch(Repel { list: &all, points, forces })).collect();
+        let weights: Vec<f64> = tasks.map(|(forces, points)| dispatch(Repel { list: &all, points, forces })).collect();
         weights.iter().sum::<f64>() - points.len() as f64
     }
 }

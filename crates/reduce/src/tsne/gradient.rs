@@ -46,9 +46,8 @@ impl<const D: usize, R: Repulsion<D>> Gradient<D> for SparseGradient<'_, R> {
             let affinities = self.affinities;
             dispatch(Attraction { affinities, points, first: chunk * ROWS, exaggeration, repulsion_factor, output });
         });
-        with_divergence.then(|| {
-            self.affinities.negative_entropy() + sum_of_logarithms(self.affinities, points) + normaliser.ln()
-        })
+        with_divergence
+            .then(|| self.affinities.negative_entropy() + sum_of_logarithms(self.affinities, points) + normaliser.ln())
     }
 }
 

@@ -57,7 +57,8 @@ impl<const D: usize> Masses<D> {
         let mut weights = [0.0; LANES];
         for block in 0..self.masses.len() / LANES {
             let masses = &self.masses.as_chunks::<LANES>().0[block];
-            let places: [&[f32; LANES]; D] = std::array::from_fn(|axis| &self.places[axis].as_chunks::<LANES>().0[block]);
+            let places: [&[f32; LANES]; D] =
+                std::array::from_fn(|axis| &self.places[axis].as_chunks::<LANES>().0[block]);
             for lane in 0..LANES {
                 let mut squared = 1.0;
                 for axis in 0..D {

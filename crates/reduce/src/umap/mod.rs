@@ -110,7 +110,8 @@ impl UmapConfig {
         data.check()?;
         let rows = data.rows();
         if self.n_neighbors > rows {
-            let message = format!("is {}, but there are {rows} rows: a point is one of its own neighbours", self.n_neighbors);
+            let message =
+                format!("is {}, but there are {rows} rows: a point is one of its own neighbours", self.n_neighbors);
             return Err(ReduceError::config("n_neighbors", message));
         }
         progress(Progress::new(Stage::Neighbours, 0, 1));
@@ -142,7 +143,8 @@ impl UmapConfig {
             return Matrix::new(std::iter::repeat_with(even).take(rows * columns).collect(), rows, columns);
         }
         if columns > data.columns() {
-            let message = format!("is pca, but data of {} columns has no {columns} components: take random", data.columns());
+            let message =
+                format!("is pca, but data of {} columns has no {columns} components: take random", data.columns());
             return Err(ReduceError::config("init", message));
         }
         let pca = PcaConfig { seed: self.seed, ..PcaConfig::new(columns) }.fit(data, &mut |_| {})?;
