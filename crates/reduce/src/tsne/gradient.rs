@@ -101,15 +101,15 @@ fn attract<const D: usize>(
     let mut differences = [[0.0; LANES]; D];
     let mut weights = [0.0; LANES];
     for (lane, (&neighbour, &value)) in neighbours.iter().zip(values).enumerate() {
-        for axis in 0..D {
-            differences[axis][lane] = points[row][axis] - points[neighbour as usize][axis];
+        for (axis, differences) in differences.iter_mut().enumerate() {
+            differences[lane] = points[row][axis] - points[neighbour as usize][axis];
         }
         weights[lane] = value;
     }
     for lane in 0..LANES {
         let mut squared = 1.0;
-        for axis in 0..D {
-            squared += differences[axis][lane] * differences[axis][lane];
+        for differences in &differences {
+            squared += differences[lane] * differences[lane];
         }
         let weight = weights[lane] / squared;
         for axis in 0..D {
