@@ -5,6 +5,7 @@
 //! - [`series`]: tables of numbers over time, scaled, and windows of them for forecasters.
 //! - [`audio`]: recordings of speech, their features, and padded batches of them for classifiers and recognisers.
 //! - [`image`]: pictures, their augmentation, and batches of them for classifiers.
+//! - [`vectors`]: tables of numbers, a row a point, to be reduced.
 //! - [`trajectories`]: episodes of environments, and windows of their steps for models that learn to act.
 //! - [`stream_seed`] and [`SplitMix64`]: the one way in which this crate derives random numbers, so that a batch is a pure
 //!   function of (seed, epoch, index).
@@ -25,6 +26,7 @@ pub mod series;
 mod split;
 pub mod text;
 pub mod trajectories;
+pub mod vectors;
 
 pub use error::DataError;
 pub use locate::{DATA_VARIABLE, locate, real_data_folder};

@@ -254,7 +254,7 @@ fn body(section: &Section, size: Size) -> Markup {
         Body::LinePlot(plot) => plot::line_plot(&section.title, plot, size),
         Body::Heatmap(map) => plot::heatmap(&section.title, map),
         Body::Bars(bars) => plot::bars(&section.title, bars, size),
-        Body::Scatter(scatter) => plot::scatter(&section.title, scatter),
+        Body::Scatter(scatter) => plot::scatter(&section.title, scatter, plot::MOST_POINTS),
         Body::Image { images } => {
             html! { div class="strip pictures" { @for image in images { (picture(image, true)) } } }
         }
@@ -267,7 +267,7 @@ fn body(section: &Section, size: Size) -> Markup {
     }
 }
 
-fn html_table(table: &Table) -> Markup {
+pub(crate) fn html_table(table: &Table) -> Markup {
     let width = table.rows.iter().map(Vec::len).max().unwrap_or(0).max(table.columns.len());
     let class: Vec<&str> = (0..width).map(|column| if is_numeric(table, column) { "num" } else { "" }).collect();
     html! {

@@ -19,6 +19,7 @@ mod curves;
 mod error;
 mod format;
 mod html;
+pub mod map;
 mod numbers;
 mod plot;
 mod run;

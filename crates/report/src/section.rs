@@ -246,6 +246,12 @@ pub struct PointSeries {
     /// Vertical positions, one for each horizontal one.
     #[serde(deserialize_with = "numbers::list")]
     pub y: Vec<f64>,
+    /// What each point is called, shown under the pointer; or nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// What each point looks like, shown under the pointer: small PNG pictures; or nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureBytes>,
 }
 
 /// A PNG, JPEG, GIF or WebP picture.

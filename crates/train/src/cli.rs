@@ -51,6 +51,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Apply a trained model to new input: forecast a table, classify texts or pictures
     Predict(PredictArgs),
+    /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP
+    Reduce(ReduceArgs),
     /// List the jobs and their configs
     List,
     /// Show backends, devices and versions
@@ -330,6 +332,76 @@ pub struct PredictArgs {
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// A method of `train reduce`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ReduceMethod {
+    /// Principal components: directions of the largest variance
+    Pca,
+    /// Neighbours stay neighbours (van der Maaten and Hinton 2008)
+    Tsne,
+    /// The same faster, with more of the whole arrangement (McInnes et al. 2018)
+    Umap,
+}
+
+/// `train reduce`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  train reduce --method tsne --input embedded:digits --plot map.html\n  train reduce --method pca --input table.csv --labels species --components 3 --out points.csv\n  train reduce --method umap --input features.npy --labels labels.txt --set n_neighbors=30 --plot map.png"
+)]
+pub struct ReduceArgs {
+    /// How
+    #[arg(long, value_enum)]
+    pub method: ReduceMethod,
+
+    /// A .csv, .tsv or .npy file with a row a point, or pictures: a folder, an archive, a data set's files, embedded:digits
+    #[arg(long, value_name = "SOURCE")]
+    pub input: String,
+
+    /// The column of the table with the labels; beside a .npy file, a file with a label a line or another .npy file
+    #[arg(long, value_name = "COLUMN|FILE")]
+    pub labels: Option<String>,
+
+    /// Pass over this column of the table; may be given several times
+    #[arg(long, value_name = "COLUMN")]
+    pub ignore: Vec<String>,
+
+    /// Width and height of pictures [default: their own where all have the same, up to 64; else 64]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub image_size: Option<usize>,
+
+    /// Scale each column to mean 0 and deviation 1 first
+    #[arg(long)]
+    pub standardize: bool,
+
+    /// Take the first N principal components first; 0: do not [default: 50 for t-SNE and UMAP]
+    #[arg(long, value_name = "N")]
+    pub first_pca: Option<usize>,
+
+    /// Coordinates of a point [default: 2]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub components: Option<usize>,
+
+    /// One setting of the method: perplexity, theta, early_exaggeration, n_neighbors, min_dist, whiten, …; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+
+    /// Seed of everything random: the same seed gives the same points
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+
+    /// Neighbours over which trustworthiness, continuity and accuracy are measured
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = count)]
+    pub neighbours: usize,
+
+    /// Write the points to this CSV file
+    #[arg(long, value_name = "FILE", default_value = "points.csv")]
+    pub out: PathBuf,
+
+    /// Draw a map: a page (.html) that shows what is under the pointer, or a picture (.png); may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub plot: Vec<PathBuf>,
 }
 
 fn number(text: &str) -> Result<f64, String> {

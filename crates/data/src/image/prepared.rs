@@ -103,6 +103,11 @@ impl ImageData {
         ImageBatches::new(self.pictures.clone(), self.artefact.clone(), dealer, preparation)
     }
 
+    /// Pictures of all parts: their numbers are below this.
+    pub fn num_pictures(&self) -> usize {
+        self.pictures.sizes().len()
+    }
+
     /// What to keep beside the weights of a model that was trained on these data.
     pub fn artefact(&self) -> &ImageArtefact {
         &self.artefact

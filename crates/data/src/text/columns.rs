@@ -45,6 +45,29 @@ pub(crate) fn read<const N: usize>(
     Ok(Columns { rows: rows.into_iter().map(|(line, cells)| (line, fixed(cells))).collect(), names })
 }
 
+/// The names of a table's columns.
+///
+/// # Errors
+/// [`DataError`] for a file that cannot be read.
+pub(crate) fn header(path: &Path, delimiter: u8, encoding: Encoding) -> Result<Vec<String>, DataError> {
+    let text = read_text(path, encoding)?;
+    let mut table = reader(&text, delimiter);
+    let header = table.headers().map_err(|error| DataError::BadLine {
+        path: path.to_owned(),
+        line: line_of(&text, error.position()),
+        message: explain(&error, delimiter),
+    })?;
+    Ok(header.iter().map(str::to_owned).collect())
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(delimiter == b',')
+        .trim(csv::Trim::Headers)
+        .from_reader(text.as_bytes())
+}
+
 /// As [`read`], with any number of columns.
 pub(crate) fn read_many(
     path: &Path,
@@ -55,11 +78,7 @@ pub(crate) fn read_many(
     let text = read_text(path, encoding)?;
     let bad = |line: usize, message: String| DataError::BadLine { path: path.to_owned(), line, message };
     let failed = |error: csv::Error| bad(line_of(&text, error.position()), explain(&error, delimiter));
-    let mut table = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .quoting(delimiter == b',')
-        .trim(csv::Trim::Headers)
-        .from_reader(text.as_bytes());
+    let mut table = reader(&text, delimiter);
     let header = table.headers().map_err(failed)?.clone();
     let mut places = Vec::new();
     for (key, name) in wanted {

@@ -73,7 +73,8 @@
     const { series, index, point } = best;
     out.append(element(svg, "circle", { class: "c" + (index % 10), r: 5.5, cx: x.at(series.x[point]), cy: y.at(series.y[point]) }));
     const text = (data.x || "x") + " " + number(series.x[point]) + ", " + (data.y || "y") + " " + number(series.y[point]);
-    return { title: series.name, rows: [{ text }] };
+    const picture = (series.pictures || [])[point];
+    return { title: series.name, rows: [(series.names || [])[point], text].filter(Boolean).map(text => ({ text })), picture };
   };
 
   const grid = (data, svg, out, at) => {
@@ -111,6 +112,12 @@
         const title = document.createElement("b");
         title.textContent = found.title;
         tip.append(title);
+        if (found.picture) {
+          const image = document.createElement("img");
+          image.src = "data:image/png;base64," + found.picture;
+          image.alt = "";
+          tip.append(image);
+        }
         for (const row of found.rows) {
           const line = document.createElement("span");
           if (row.colour !== undefined) {

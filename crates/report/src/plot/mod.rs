@@ -16,7 +16,7 @@ use serde::Serialize;
 pub(crate) use bars::bars;
 pub(crate) use heatmap::heatmap;
 pub(crate) use line::{line_plot, smoothed};
-pub(crate) use scatter::scatter;
+pub(crate) use scatter::{MOST_POINTS, scatter};
 
 use scale::Scale;
 

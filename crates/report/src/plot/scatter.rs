@@ -1,13 +1,15 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use maud::{Markup, html};
 use serde::Serialize;
 
 use super::{Frame, PathData, Size, colour, data, extent, legend, nothing, plain_entries, short};
 use crate::format;
 use crate::run::evenly;
-use crate::section::Scatter;
+use crate::section::{PointSeries, Scatter};
 
-/// More points than this are thinned: they would only lie on one another.
-const MOST_POINTS: usize = 4000;
+/// More points than this are thinned in a report: they would only lie on one another.
+pub(crate) const MOST_POINTS: usize = 4000;
 
 #[derive(Serialize)]
 struct ReadOut<'a> {
@@ -21,23 +23,32 @@ struct ReadOutSeries<'a> {
     name: &'a str,
     x: Vec<Option<f64>>,
     y: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    names: Vec<&'a str>,
+    /// Base64 of PNG files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pictures: Vec<String>,
 }
 
-/// Draws points in the plane.
-pub(crate) fn scatter(title: &str, plot: &Scatter) -> Markup {
+/// Draws points in the plane, about `most` of them at most.
+pub(crate) fn scatter(title: &str, plot: &Scatter, most: usize) -> Markup {
     let size = Size::Plane;
     let all: usize = plot.series.iter().map(|series| series.x.len().min(series.y.len())).sum();
-    let groups: Vec<Vec<(f64, f64)>> = plot
+    let kept: Vec<Vec<usize>> = plot
         .series
         .iter()
         .map(|series| {
-            let points: Vec<_> = series.x.iter().copied().zip(series.y.iter().copied()).collect();
+            let count = series.x.len().min(series.y.len());
             // Every series gives in proportion, and none vanishes.
-            let share = (points.len() * MOST_POINTS).div_ceil(all.max(1)).max(2);
-            let kept = evenly(points.len(), share).into_iter().map(|index| points[index]);
-            kept.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+            let share = (count * most).div_ceil(all.max(1)).max(2);
+            let is_finite = |index: &usize| series.x[*index].is_finite() && series.y[*index].is_finite();
+            evenly(count, share).into_iter().filter(is_finite).collect()
         })
         .collect();
+    let points = |(series, kept): (&PointSeries, &Vec<usize>)| {
+        kept.iter().map(|index| (series.x[*index], series.y[*index])).collect()
+    };
+    let groups: Vec<Vec<(f64, f64)>> = plot.series.iter().zip(&kept).map(points).collect();
     let shown: usize = groups.iter().map(Vec::len).sum();
     if shown == 0 {
         return nothing();
@@ -51,11 +62,17 @@ pub(crate) fn scatter(title: &str, plot: &Scatter) -> Markup {
         series: plot
             .series
             .iter()
-            .zip(&groups)
-            .map(|(series, points)| ReadOutSeries {
+            .zip(groups.iter().zip(&kept))
+            .map(|(series, (points, kept))| ReadOutSeries {
                 name: &series.name,
                 x: points.iter().map(|point| short(point.0)).collect(),
                 y: points.iter().map(|point| short(point.1)).collect(),
+                names: kept.iter().filter_map(|index| series.names.get(*index)).map(String::as_str).collect(),
+                pictures: kept
+                    .iter()
+                    .filter_map(|index| series.pictures.get(*index))
+                    .map(|picture| STANDARD.encode(&picture.0))
+                    .collect(),
             })
             .collect(),
     };

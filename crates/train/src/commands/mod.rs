@@ -6,6 +6,7 @@ pub mod generate;
 pub mod info;
 pub mod list;
 pub mod predict;
+pub mod reduce;
 pub mod report;
 pub mod runs;
 pub mod stages;
