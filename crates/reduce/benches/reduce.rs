@@ -1,8 +1,10 @@
 //! Runs one reduction and says how long it took, for `benches/reduce.py`:
 //!
-//!     cargo bench --profile dev -p reduce --bench reduce -- '{"job": "tsne", "data": "x.f32", "rows": 10000, "columns": 50}'
+//!     cargo bench --profile dev -p reduce --bench reduce -- \
+//!         '{"job": "tsne", "data": "x.f32", "rows": 10000, "columns": 50}'
 //!
-//! `data` is a file of little-endian `f32`, row after row. Prints JSON; `output`, where given, gets the points in the same format.
+//! `data` is a file of little-endian `f32`, row after row. Prints JSON; `output`, where given, gets the points in the
+//! same format.
 
 use reduce::{Matrix, PcaConfig, TsneConfig, UmapConfig, k_nearest, trustworthiness};
 use serde::Deserialize;

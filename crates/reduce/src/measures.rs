@@ -8,8 +8,8 @@ use rayon::prelude::*;
 /// Rows whose distances to all others are ranked at once.
 const BLOCK: usize = 32;
 
-/// How far the `k` nearest neighbours in `embedded` are neighbours in `original` too: 1 where all are, lower where points came
-/// close that were not (Venna and Kaski 2001; scikit-learn's `trustworthiness`).
+/// How far the `k` nearest neighbours in `embedded` are neighbours in `original` too: 1 where all are, lower where
+/// points came close that were not (Venna and Kaski 2001; scikit-learn's `trustworthiness`).
 ///
 /// # Errors
 /// Tables that are empty, not finite or of different rows, and `k` that is 0 or not below half the number of rows.
@@ -27,8 +27,8 @@ pub fn trustworthiness(original: &Matrix, embedded: &Matrix, k: usize) -> Result
     Ok(1.0 - 2.0 / (n * k * (2.0 * n - 3.0 * k - 1.0)) * strangers as f64)
 }
 
-/// How far the `k` nearest neighbours in `original` still are neighbours in `embedded`: 1 where all are, lower where neighbours
-/// were torn apart (Venna and Kaski 2001).
+/// How far the `k` nearest neighbours in `original` still are neighbours in `embedded`: 1 where all are, lower where
+/// neighbours were torn apart (Venna and Kaski 2001).
 ///
 /// # Errors
 /// As [`trustworthiness`].
@@ -36,17 +36,19 @@ pub fn continuity(original: &Matrix, embedded: &Matrix, k: usize) -> Result<f64,
     trustworthiness(embedded, original, k)
 }
 
-/// The share of rows whose label is that of most of their `k` nearest other rows; of labels that are as frequent the smallest counts.
+/// The share of rows whose label is that of most of their `k` nearest other rows; of labels that are as frequent the
+/// smallest counts.
 ///
 /// # Errors
-/// Points that are empty or not finite, another number of labels than rows, and `k` that is 0 or not below the number of rows.
+/// Points that are empty or not finite, another number of labels than rows, and `k` that is 0 or not below the number
+/// of rows.
 pub fn neighbour_accuracy(points: &Matrix, labels: &[usize], k: usize) -> Result<f64, ReduceError> {
     same_labels(points, labels)?;
     Ok(share_right(&k_nearest(points, k)?, labels, labels))
 }
 
-/// The share of rows of `test` whose label is that of most of their `k` nearest rows of `train`; of labels that are as frequent
-/// the smallest counts.
+/// The share of rows of `test` whose label is that of most of their `k` nearest rows of `train`; of labels that are as
+/// frequent the smallest counts.
 ///
 /// # Errors
 /// As [`neighbour_accuracy`], for both tables, and tables of different columns.

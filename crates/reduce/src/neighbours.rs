@@ -125,8 +125,8 @@ impl Centred {
         View::new(&self.values[rows.start * self.columns..rows.end * self.columns], rows.len(), self.columns)
     }
 
-    /// Squared distances from `rows` of these points to `others` of the other ones, a row a row, up to rounding of the squared
-    /// lengths.
+    /// Squared distances from `rows` of these points to `others` of the other ones, a row a row, up to rounding of the
+    /// squared lengths.
     pub(crate) fn squared_distances(&self, rows: Range<usize>, other: &Self, others: Range<usize>, output: &mut [f32]) {
         let width = others.len();
         multiply(output, self.view(rows.clone()), other.view(others.clone()).transposed(), false);

@@ -5,12 +5,13 @@ pub trait Kernel {
     /// What it returns.
     type Output;
 
-    /// Does it. Has to be `#[inline(always)]`, as everything that it calls, or it is compiled without the CPU's instructions.
+    /// Does it. Has to be `#[inline(always)]`, as everything that it calls, or it is compiled without the CPU's
+    /// instructions.
     fn run(self) -> Self::Output;
 }
 
-/// Runs a kernel compiled for AVX-512 or AVX2 where the CPU has them. The results are the same on any x86 CPU: no products are
-/// fused into sums, and how many sums there are side by side is fixed by the code.
+/// Runs a kernel compiled for AVX-512 or AVX2 where the CPU has them. The results are the same on any x86 CPU: no
+/// products are fused into sums, and how many sums there are side by side is fixed by the code.
 pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {

@@ -78,8 +78,8 @@ impl Default for PcaConfig {
 pub struct Pca {
     /// The mean of every column.
     pub mean: Vec<f32>,
-    /// `[n_components, columns]`: orthonormal rows, that of the largest variance first. The largest entry of each, by size, is
-    /// positive (scikit-learn's `svd_flip` with `u_based_decision=False`).
+    /// `[n_components, columns]`: orthonormal rows, that of the largest variance first. The largest entry of each, by
+    /// size, is positive (scikit-learn's `svd_flip` with `u_based_decision=False`).
     pub components: Matrix,
     /// The variance of the data along every component, with `rows - 1` as the divisor.
     pub explained_variance: Vec<f64>,
@@ -259,7 +259,8 @@ impl Pca {
         Ok(output)
     }
 
-    /// What every component is divided by: 1, or with `whiten` its standard deviation. One without variance is left as it is.
+    /// What every component is divided by: 1, or with `whiten` its standard deviation. One without variance is left as
+    /// it is.
     fn scales(&self) -> Vec<f32> {
         let largest = self.explained_variance.first().copied().unwrap_or(0.0);
         let scale = |&variance: &f64| match self.whiten && variance > f64::EPSILON * largest {

@@ -2,9 +2,9 @@
 //! <https://arxiv.org/abs/0909.4061>.
 //!
 //! A pass over the data applies it and its transpose at once, block by block, so that a power iteration reads the data
-//! once, and centres the blocks as it goes. The last pass gives what the decomposition needs: `C = Xᵀ X Q` and `M = (X Q)ᵀ (X Q)`.
-//! With `U` the orthonormal columns that span `X Q`, `UᵀX` is `M^(-1/2) Cᵀ` up to a rotation, and no matrix with a row for
-//! every row of the data is ever kept.
+//! once, and centres the blocks as it goes. The last pass gives what the decomposition needs: `C = Xᵀ X Q` and `M = (X
+//! Q)ᵀ (X Q)`. With `U` the orthonormal columns that span `X Q`, `UᵀX` is `M^(-1/2) Cᵀ` up to a rotation, and no matrix
+//! with a row for every row of the data is ever kept.
 
 use super::{Decomposition, centred, exact};
 use crate::gaussian::Gaussian;

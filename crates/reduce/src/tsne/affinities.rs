@@ -85,8 +85,8 @@ fn check_perplexity(data: &Matrix, perplexity: f64) -> Result<(), ReduceError> {
     Ok(())
 }
 
-/// The conditional probabilities of every row's neighbours, `[rows, k]`, whose entropy is the logarithm of the perplexity: by
-/// bisection of the precision of a Gaussian around the row.
+/// The conditional probabilities of every row's neighbours, `[rows, k]`, whose entropy is the logarithm of the
+/// perplexity: by bisection of the precision of a Gaussian around the row.
 pub fn conditional(neighbours: &Neighbours, perplexity: f64) -> Vec<f32> {
     let k = neighbours.k();
     let mut output = vec![0.0; neighbours.rows() * k];
@@ -118,8 +118,8 @@ fn row_of_conditional(squared: &[f64], wanted: f64) -> Vec<f64> {
     values
 }
 
-/// Probabilities proportional to `exp(-precision * squared)`, and their entropy. The nearest distance is taken from all, which
-/// changes nothing but keeps the exponentials from vanishing.
+/// Probabilities proportional to `exp(-precision * squared)`, and their entropy. The nearest distance is taken from
+/// all, which changes nothing but keeps the exponentials from vanishing.
 fn gaussian(squared: &[f64], precision: f64, values: &mut [f64]) -> f64 {
     let (mut sum, mut weighted) = (0.0, 0.0);
     for (value, squared_distance) in values.iter_mut().zip(squared) {

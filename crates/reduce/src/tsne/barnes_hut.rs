@@ -1,10 +1,10 @@
 //! Repulsion by cells of a quad-tree (an octree in three dimensions): van der Maaten, "Accelerating t-SNE using tree-based
 //! algorithms", 2014, <https://jmlr.org/papers/v15/vandermaaten14a.html>, after Barnes and Hut 1986.
 //!
-//! Points are sorted along the Z-order curve, so that a cell is a range of them. The points of a leaf share one list of cells and
-//! points that act on them: a cell acts as one where its width is below `theta` times the distance from the *box* of the leaf to
-//! the cell's centre of mass, which is stricter than van der Maaten's test from each point. The lists are long and plain, as the
-//! CPU's vectors want them.
+//! Points are sorted along the Z-order curve, so that a cell is a range of them. The points of a leaf share one list of
+//! cells and points that act on them: a cell acts as one where its width is below `theta` times the distance from the
+//! *box* of the leaf to the cell's centre of mass, which is stricter than van der Maaten's test from each point. The
+//! lists are long and plain, as the CPU's vectors want them.
 
 use super::gradient::Repulsion;
 use super::pairs::{Masses, Repel};

@@ -1,4 +1,5 @@
-//! Gradient descent with momentum and a gain for every coordinate, as van der Maaten and Hinton have it and scikit-learn too.
+//! Gradient descent with momentum and a gain for every coordinate, as van der Maaten and Hinton have it and
+//! scikit-learn too.
 
 use super::TsneConfig;
 use super::gradient::Gradient;
@@ -10,8 +11,8 @@ const CHECK: usize = 50;
 /// No gain falls below this.
 const LEAST_GAIN: f32 = 0.01;
 
-/// Moves the points until the last iteration or until the gradient is small. Returns the divergence and how many iterations there
-/// were.
+/// Moves the points until the last iteration or until the gradient is small. Returns the divergence and how many
+/// iterations there were.
 pub fn descend<const D: usize>(
     config: &TsneConfig,
     gradient: &mut dyn Gradient<D>,

@@ -54,11 +54,12 @@ impl<const D: usize, R: Repulsion<D>> Gradient<D> for SparseGradient<'_, R> {
 /// Rows of one task.
 const ROWS: usize = 64;
 
-/// Neighbours that are taken together: more than the CPU's vectors hold, because the compiler takes a short loop apart before it
-/// could make it one of vectors.
+/// Neighbours that are taken together: more than the CPU's vectors hold, because the compiler takes a short loop apart
+/// before it could make it one of vectors.
 const LANES: usize = 32;
 
-/// Adds `4 exaggeration Σ_j p_ij w (y_i - y_j)` to some rows of `output`, whose repulsion is multiplied with its factor first.
+/// Adds `4 exaggeration Σ_j p_ij w (y_i - y_j)` to some rows of `output`, whose repulsion is multiplied with its factor
+/// first.
 struct Attraction<'a, const D: usize> {
     affinities: &'a Affinities,
     points: &'a [[f32; D]],

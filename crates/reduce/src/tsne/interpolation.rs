@@ -1,12 +1,13 @@
-//! Repulsion on a grid by Fourier transforms, in time linear in the number of points: Linderman, Rachh, Hoskins, Steinerberger and
-//! Kluger, "Fast interpolation-based t-SNE", 2019, <https://arxiv.org/abs/1712.09005>.
+//! Repulsion on a grid by Fourier transforms, in time linear in the number of points: Linderman, Rachh, Hoskins,
+//! Steinerberger and Kluger, "Fast interpolation-based t-SNE", 2019, <https://arxiv.org/abs/1712.09005>.
 //!
-//! Where FIt-SNE differs: it convolves four charges with one kernel and takes forces as differences of the results. Here one charge
-//! (a point each) is convolved with the two components of the force itself, and `Z` comes from the transforms by
-//! Parseval's theorem, so that an iteration takes three real transforms instead of eight, and nothing cancels, so that single
-//! precision is enough. The grid has a fixed spacing and grows with the embedding. Points are spread over the four nearest nodes along each
-//! axis with cubic B-splines, and the transforms of the kernels make up for their width (as smooth particle mesh Ewald does, Essmann
-//! et al. 1995): at the same cost an order nearer than Lagrange polynomials over as many nodes.
+//! Where FIt-SNE differs: it convolves four charges with one kernel and takes forces as differences of the results.
+//! Here one charge (a point each) is convolved with the two components of the force itself, and `Z` comes from the
+//! transforms by Parseval's theorem, so that an iteration takes three real transforms instead of eight, and nothing
+//! cancels, so that single precision is enough. The grid has a fixed spacing and grows with the embedding. Points are
+//! spread over the four nearest nodes along each axis with cubic B-splines, and the transforms of the kernels make up
+//! for their width (as smooth particle mesh Ewald does, Essmann et al. 1995): at the same cost an order nearer than
+//! Lagrange polynomials over as many nodes.
 
 use super::gradient::Repulsion;
 use rayon::prelude::*;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 /// Between nodes of the grid; the kernels change on a scale of 1.
 const SPACING: f32 = 1.0 / 3.0;
 
-/// Spacings along an embedding at least: the spacing is halved until then, or the forces in a tiny embedding, as small as it is, would
-/// be lost in the rounding of those between nodes.
+/// Spacings along an embedding at least: the spacing is halved until then, or the forces in a tiny embedding, as small
+/// as it is, would be lost in the rounding of those between nodes.
 const LEAST_SPACINGS: usize = 16;
 
 /// Nodes along an axis that a point is spread over.
@@ -79,8 +80,8 @@ struct Grid {
     backward: Arc<dyn ComplexToReal<f32>>,
     column_forward: Arc<dyn Fft<f32>>,
     column_backward: Arc<dyn Fft<f32>>,
-    /// For every frequency along the second axis those along the first: the transforms of the kernel of `Z`, which is real, and of
-    /// those of the forces, which are imaginary.
+    /// For every frequency along the second axis those along the first: the transforms of the kernel of `Z`, which is
+    /// real, and of those of the forces, which are imaginary.
     kernels: [Vec<f32>; 3],
 }
 
@@ -192,8 +193,8 @@ impl Grid {
         output
     }
 
-    /// Transforms columns, multiplies with the kernels and transforms back: for every frequency along the second axis the forces
-    /// along the first and those along the second, at the nodes of the first; and `Z`.
+    /// Transforms columns, multiplies with the kernels and transforms back: for every frequency along the second axis
+    /// the forces along the first and those along the second, at the nodes of the first; and `Z`.
     fn convolve(&self, rows: &[Complex32]) -> (Vec<Complex32>, f64) {
         let width = self.frequencies();
         let mut columns = vec![Complex32::default(); width * 2 * self.nodes];
@@ -296,8 +297,9 @@ fn splines(t: f32) -> [f32; SPREAD] {
     [rest * rest * rest / 6.0, near(t), near(rest), t * t * t / 6.0]
 }
 
-/// What the transform of a kernel along one axis is multiplied with, so that splines of the result go through its values: the sampled
-/// spline is `(1, 4, 1) / 6`, and there is one on either side, at the point that acts and at the one that is acted on.
+/// What the transform of a kernel along one axis is multiplied with, so that splines of the result go through its
+/// values: the sampled spline is `(1, 4, 1) / 6`, and there is one on either side, at the point that acts and at the
+/// one that is acted on.
 fn spline_correction(size: usize) -> Vec<f32> {
     let sampled = |frequency: usize| (2.0 + (std::f64::consts::TAU * frequency as f64 / size as f64).cos()) / 3.0;
     (0..size).map(|frequency| sampled(frequency).powi(-2) as f32).collect()

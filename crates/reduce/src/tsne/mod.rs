@@ -1,4 +1,5 @@
-//! t-SNE: van der Maaten and Hinton, "Visualizing data using t-SNE", 2008, <https://jmlr.org/papers/v9/vandermaaten08a.html>.
+//! t-SNE: van der Maaten and Hinton, "Visualizing data using t-SNE", 2008,
+//! <https://jmlr.org/papers/v9/vandermaaten08a.html>.
 //!
 //! [`TsneConfig::fit`] does everything; [`Affinities`] and [`gradient`] are its parts, for whoever wants to look at them.
 
@@ -30,16 +31,16 @@ const BARNES_HUT_UP_TO: usize = 10_000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TsneMethod {
-    /// Barnes–Hut up to 10,000 points and in three dimensions, FFT beyond: what was faster where it was measured. (The exact method was
-    /// not, down to a few hundred points.)
+    /// Barnes–Hut up to 10,000 points and in three dimensions, FFT beyond: what was faster where it was measured. (The
+    /// exact method was not, down to a few hundred points.)
     #[default]
     Auto,
     /// Of all pairs, attraction included: quadratic in time and memory.
     Exact,
     /// By cells of a tree: N log N.
     BarnesHut,
-    /// By interpolation on a grid and Fourier transforms: linear. Two components only. Gradients are within a hundredth of the exact
-    /// ones by length, the divergence within 0.002.
+    /// By interpolation on a grid and Fourier transforms: linear. Two components only. Gradients are within a hundredth
+    /// of the exact ones by length, the divergence within 0.002.
     Fft,
 }
 
@@ -47,8 +48,8 @@ pub enum TsneMethod {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum TsneInit {
-    /// At the first principal components, scaled so that the standard deviation of the first is 1e-4: keeps the global arrangement
-    /// (Kobak and Berens 2019).
+    /// At the first principal components, scaled so that the standard deviation of the first is 1e-4: keeps the global
+    /// arrangement (Kobak and Berens 2019).
     #[default]
     Pca,
     /// At random, with standard deviation 1e-4.
@@ -59,14 +60,15 @@ pub enum TsneInit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TsneConfig {
-    /// Dimensions of the embedding: 2 or 3. Default 2. (In 3, Student's t has one degree of freedom as in 2, as in van der Maaten's own
-    /// code; scikit-learn takes two.)
+    /// Dimensions of the embedding: 2 or 3. Default 2. (In 3, Student's t has one degree of freedom as in 2, as in van
+    /// der Maaten's own code; scikit-learn takes two.)
     pub n_components: usize,
     /// How many neighbours a point has, smoothly counted: 5 to 50, and at most a third of the other rows. Default 30.
     pub perplexity: f64,
     /// How repulsion is computed. Default `auto`.
     pub method: TsneMethod,
-    /// Barnes–Hut: a cell acts as one where its width is below this times its distance. 0 is exact, 1 is coarse. Default 0.5.
+    /// Barnes–Hut: a cell acts as one where its width is below this times its distance. 0 is exact, 1 is coarse.
+    /// Default 0.5.
     pub theta: f64,
     /// What attraction is multiplied with at first. Default 12.
     pub early_exaggeration: f64,
@@ -74,8 +76,8 @@ pub struct TsneConfig {
     pub exaggeration_iterations: usize,
     /// All iterations, those with exaggeration among them. Default 1000.
     pub max_iterations: usize,
-    /// Without a value as scikit-learn's `auto`: `rows / early_exaggeration / 4`, at least 50. (openTSNE's gradient is smaller by the
-    /// factor 4, and it takes `rows / 12` in the first phase and `rows` in the second.)
+    /// Without a value as scikit-learn's `auto`: `rows / early_exaggeration / 4`, at least 50. (openTSNE's gradient is
+    /// smaller by the factor 4, and it takes `rows / 12` in the first phase and `rows` in the second.)
     pub learning_rate: Option<f64>,
     /// Momentum with exaggeration. Default 0.5.
     pub initial_momentum: f64,
@@ -114,8 +116,8 @@ impl Default for TsneConfig {
 pub struct Tsne {
     /// `[rows, n_components]`
     pub points: Matrix,
-    /// The Kullback–Leibler divergence of the embedding from the data, in natural logarithms, without exaggeration. With Barnes–Hut and
-    /// FFT up to their approximation of the normaliser.
+    /// The Kullback–Leibler divergence of the embedding from the data, in natural logarithms, without exaggeration.
+    /// With Barnes–Hut and FFT up to their approximation of the normaliser.
     pub divergence: f64,
     /// How many iterations there were.
     pub iterations: usize,
@@ -161,8 +163,8 @@ impl TsneConfig {
     /// Places the rows of `data`, on all cores. The points are the same on any number of threads where the start is.
     ///
     /// # Errors
-    /// Impossible settings, data that is empty or not finite, a perplexity that is too large for the number of rows, and points
-    /// that ran away under a learning rate that is too high.
+    /// Impossible settings, data that is empty or not finite, a perplexity that is too large for the number of rows,
+    /// and points that ran away under a learning rate that is too high.
     pub fn fit(&self, data: &Matrix, progress: &mut dyn FnMut(Progress)) -> Result<Tsne, ReduceError> {
         let (affinities, start) = self.prepare(data, progress)?;
         match self.n_components {
@@ -179,8 +181,8 @@ impl TsneConfig {
         }
     }
 
-    /// As [`Self::fit`] with the exact method on tensors of the backend `B`: for a GPU and up to a few thousand points. On a CPU `fit` is
-    /// faster with any method.
+    /// As [`Self::fit`] with the exact method on tensors of the backend `B`: for a GPU and up to a few thousand points.
+    /// On a CPU `fit` is faster with any method.
     ///
     /// # Errors
     /// As [`Self::fit`].

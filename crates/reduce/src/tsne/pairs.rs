@@ -3,8 +3,8 @@
 use super::gradient::sum_lanes;
 use crate::simd::Kernel;
 
-/// Masses that are taken together: more than the CPU's vectors hold, because the compiler takes a short loop apart before it could
-/// make it one of vectors.
+/// Masses that are taken together: more than the CPU's vectors hold, because the compiler takes a short loop apart
+/// before it could make it one of vectors.
 const LANES: usize = 64;
 
 /// Points, or cells of points that act as one, a list an axis.

@@ -14,7 +14,8 @@ const PLACES: usize = 300;
 const STEPS: usize = 200;
 
 impl Curve {
-    /// Nearest (least squares) to 1 up to `min_dist` and `exp(-(d - min_dist) / spread)` beyond, by Levenberg and Marquardt's method.
+    /// Nearest (least squares) to 1 up to `min_dist` and `exp(-(d - min_dist) / spread)` beyond, by Levenberg and
+    /// Marquardt's method.
     pub fn fit(min_dist: f64, spread: f64) -> Self {
         let place = |index: usize| 3.0 * spread * index as f64 / (PLACES - 1) as f64;
         let wanted = |d: f64| if d < min_dist { 1.0 } else { (-(d - min_dist) / spread).exp() };

@@ -13,8 +13,8 @@ const STEPS: usize = 64;
 /// The scale of a row is at least this share of its mean distance.
 const LEAST_SCALE: f64 = 1e-3;
 
-/// Weights `exp(-(d - nearest) / scale)`, such that those of a row sum to the logarithm (base 2) of the number of neighbours, the row
-/// itself included; and of both directions the probability that one is there, `a + b - ab`.
+/// Weights `exp(-(d - nearest) / scale)`, such that those of a row sum to the logarithm (base 2) of the number of
+/// neighbours, the row itself included; and of both directions the probability that one is there, `a + b - ab`.
 pub fn graph(neighbours: &Neighbours) -> Sparse {
     let k = neighbours.k();
     let mut weights = vec![0.0; neighbours.rows() * k];

@@ -1,9 +1,10 @@
 //! Stochastic gradient descent on the graph.
 //!
-//! umap-learn moves both ends of an edge at once, so that what it finds follows the order of edges and cannot be split over threads.
-//! Here an epoch moves every point from its own edges, one after another, and takes the others from where they were before the epoch. The
-//! graph is symmetric, so that the other end moves as well; and because umap-learn meets every edge from both ends, a point takes two
-//! steps towards the other end. So the points are the same on any number of threads.
+//! umap-learn moves both ends of an edge at once, so that what it finds follows the order of edges and cannot be split
+//! over threads. Here an epoch moves every point from its own edges, one after another, and takes the others from where
+//! they were before the epoch. The graph is symmetric, so that the other end moves as well; and because umap-learn
+//! meets every edge from both ends, a point takes two steps towards the other end. So the points are the same on any
+//! number of threads.
 
 use super::curve::Curve;
 use crate::sparse::Sparse;

@@ -1,4 +1,5 @@
-//! UMAP: McInnes, Healy and Melville, "UMAP: Uniform manifold approximation and projection", 2018, <https://arxiv.org/abs/1802.03426>.
+//! UMAP: McInnes, Healy and Melville, "UMAP: Uniform manifold approximation and projection", 2018,
+//! <https://arxiv.org/abs/1802.03426>.
 
 mod curve;
 mod fuzzy_set;
@@ -24,7 +25,8 @@ const SMALL: usize = 10_000;
 #[serde(rename_all = "kebab-case")]
 pub enum UmapInit {
     /// At the first principal components. (umap-learn starts from eigenvectors of the graph unless told otherwise; principal
-    /// components keep the global arrangement as well, see Kobak and Linderman 2021, and do not depend on the graph being connected.)
+    /// components keep the global arrangement as well, see Kobak and Linderman 2021, and do not depend on the graph
+    /// being connected.)
     #[default]
     Pca,
     /// At random, evenly.
