@@ -61,6 +61,7 @@ impl BertConfig {
             type_vocab_size: file.size("type_vocab_size")?,
             pooling: BertPooling::First,
             dropout: file.number("hidden_dropout_prob")?.unwrap_or(0.1),
+            activation_checkpointing: false,
             activation: file.activation("hidden_act")?,
             norm_epsilon: file.number("layer_norm_eps")?.unwrap_or(1e-12),
         };
@@ -117,6 +118,7 @@ fn llama(file: &ConfigFile) -> Result<GptConfig, HuggingFaceError> {
         context_len: file.size("max_position_embeddings")?,
         feed_forward_size: file.size("intermediate_size")?,
         dropout: file.number("attention_dropout")?.unwrap_or(0.0),
+        activation_checkpointing: false,
         bias: false,
         positions: Positions::Rotary,
         norm: NormKind::RmsNorm,
