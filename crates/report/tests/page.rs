@@ -391,7 +391,12 @@ fn extreme_values_are_drawn_or_left_out() {
             Section::new(
                 "scatter",
                 Body::Scatter(Scatter {
-                    series: vec![report::PointSeries { name: "a".into(), x: values.clone(), y: values.clone(), ..Default::default() }],
+                    series: vec![report::PointSeries {
+                        name: "a".into(),
+                        x: values.clone(),
+                        y: values.clone(),
+                        ..Default::default()
+                    }],
                     ..Scatter::default()
                 }),
             ),

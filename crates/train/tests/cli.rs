@@ -209,3 +209,90 @@ fn every_shipped_config_is_sound() {
         assert_eq!(ended.code, Some(0), "{}", ended.err);
     }
 }
+
+#[test]
+fn a_table_is_placed_in_the_plane_and_drawn() {
+    let row = |number: usize| {
+        let kind = number % 3;
+        let shift = |axis: usize| if axis == kind { 5.0 } else { 0.0 } + ((number * 37 + axis * 11) % 17) as f64 / 17.0;
+        format!("{:.3},{:.3},{:.3},kind {kind},note\n", shift(0), shift(1), shift(2))
+    };
+    let rows: String = (0..90).map(row).collect();
+    let desk = Desk::new().with("table.csv", &format!("a,b,c,species,remark\n{rows}"));
+    for method in ["pca", "tsne", "umap"] {
+        let ended = desk.run(&[
+            "reduce",
+            "--method",
+            method,
+            "--input",
+            "table.csv",
+            "--labels",
+            "species",
+            "--ignore",
+            "remark",
+            "--plot",
+            "map.html",
+            "--plot",
+            "map.png",
+        ]);
+        assert_eq!(ended.code, Some(0), "{method}: {}", ended.err);
+        for part in ["90 points of 3 numbers", "trustworthiness", "(in the data 1.0000)", "points.csv", "map.png"] {
+            assert!(ended.out.contains(part), "{method}: {part} in {}", ended.out);
+        }
+        let accuracy = ended.out.split("nearest neighbours: ").nth(1).unwrap()[..6].parse::<f64>().unwrap();
+        assert!(accuracy > 0.98, "{method}: {}", ended.out);
+        let read = |name: &str| fs::read(desk.0.path().join(name)).unwrap();
+        let points = String::from_utf8(read("points.csv")).unwrap();
+        assert_eq!((points.lines().next(), points.lines().count()), (Some("name,x,y,label"), 91));
+        assert!(String::from_utf8(read("map.html")).unwrap().contains("kind 2"));
+        assert!(read("map.png").starts_with(b"\x89PNG"));
+    }
+}
+
+#[test]
+fn pictures_are_placed_with_what_they_look_like() {
+    let desk = Desk::new();
+    let ended = desk.run(&[
+        "reduce",
+        "--method",
+        "pca",
+        "--input",
+        "embedded:digits",
+        "--components",
+        "4",
+        "--plot",
+        "map.html",
+    ]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("7000 points of 784 numbers"), "{}", ended.out);
+    let points = fs::read_to_string(desk.0.path().join("points.csv")).unwrap();
+    assert!(
+        points.starts_with("name,component_1,component_2,component_3,component_4,label\ntrain/0/0000.png,"),
+        "{}",
+        &points[..99]
+    );
+    let page = fs::read_to_string(desk.0.path().join("map.html")).unwrap();
+    assert!(page.contains("train/7/0000.png") && page.contains("\"pictures\":[\"iVBOR"));
+}
+
+#[test]
+fn what_cannot_be_reduced_is_said_with_what_to_do() {
+    let desk = Desk::new().with("table.csv", "a,b,who\n1,2,me\n3,,you\n").with("few.csv", "a,b\n1,2\n3,4\n5,6\n");
+    let mistakes: [(&[&str], &[&str]); 6] = [
+        (&["--method", "pca", "--input", "table.csv"], &["line 2", "`me` in the column `who`", "--labels who"]),
+        (&["--method", "pca", "--input", "table.csv", "--labels", "who"], &["line 3", "`b` is empty", "--ignore b"]),
+        (&["--method", "pca", "--input", "table.csv", "--labels", "whom"], &["no column `whom`", "`who`"]),
+        (&["--method", "tsne", "--input", "few.csv"], &["the data has 3 rows"]),
+        (&["--method", "tsne", "--input", "few.csv", "--set", "perplexty=3"], &["perplexty", "perplexity"]),
+        (&["--method", "pca", "--input", "few.csv", "--plot", "map.pdf"], &["map.pdf", ".html", ".png"]),
+    ];
+    for (args, parts) in mistakes {
+        let ended = desk.run(&[&["reduce"], args].concat());
+        assert_eq!(ended.code, Some(2), "{args:?}: {}", ended.err);
+        let said = ended.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in parts {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        assert!(!desk.0.path().join("points.csv").exists());
+    }
+}
