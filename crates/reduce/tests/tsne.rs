@@ -164,9 +164,10 @@ fn three_blobs_come_apart_with_every_method() {
         assert!(found.divergence < 1.0, "{method:?}: {}", found.divergence);
         assert_ne!(found.method, TsneMethod::Auto);
     }
-    let config = TsneConfig { perplexity: 15.0, max_iterations: 300, ..Default::default() };
+    let config = TsneConfig { perplexity: 15.0, max_iterations: 400, ..Default::default() };
     let found = config.fit_on::<Flex>(&data, &Default::default(), &mut quiet).unwrap();
-    assert!(neighbour_accuracy(&found.points, &labels, 10).unwrap() > 0.99);
+    let accuracy = neighbour_accuracy(&found.points, &labels, 10).unwrap();
+    assert!(accuracy > 0.99, "on tensors: {accuracy}");
 }
 
 #[test]

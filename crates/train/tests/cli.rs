@@ -217,7 +217,7 @@ fn a_table_is_placed_in_the_plane_and_drawn() {
         let shift = |axis: usize| if axis == kind { 5.0 } else { 0.0 } + ((number * 37 + axis * 11) % 17) as f64 / 17.0;
         format!("{:.3},{:.3},{:.3},kind {kind},note\n", shift(0), shift(1), shift(2))
     };
-    let rows: String = (0..90).map(row).collect();
+    let rows: String = (0..120).map(row).collect();
     let desk = Desk::new().with("table.csv", &format!("a,b,c,species,remark\n{rows}"));
     for method in ["pca", "tsne", "umap"] {
         let ended = desk.run(&[
@@ -236,14 +236,14 @@ fn a_table_is_placed_in_the_plane_and_drawn() {
             "map.png",
         ]);
         assert_eq!(ended.code, Some(0), "{method}: {}", ended.err);
-        for part in ["90 points of 3 numbers", "trustworthiness", "(in the data 1.0000)", "points.csv", "map.png"] {
+        for part in ["120 points of 3 numbers", "trustworthiness", "(in the data 1.0000)", "points.csv", "map.png"] {
             assert!(ended.out.contains(part), "{method}: {part} in {}", ended.out);
         }
         let accuracy = ended.out.split("nearest neighbours: ").nth(1).unwrap()[..6].parse::<f64>().unwrap();
         assert!(accuracy > 0.98, "{method}: {}", ended.out);
         let read = |name: &str| fs::read(desk.0.path().join(name)).unwrap();
         let points = String::from_utf8(read("points.csv")).unwrap();
-        assert_eq!((points.lines().next(), points.lines().count()), (Some("name,x,y,label"), 91));
+        assert_eq!((points.lines().next(), points.lines().count()), (Some("name,x,y,label"), 121));
         assert!(String::from_utf8(read("map.html")).unwrap().contains("kind 2"));
         assert!(read("map.png").starts_with(b"\x89PNG"));
     }

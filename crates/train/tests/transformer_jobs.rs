@@ -228,7 +228,7 @@ fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     fs::write(desk.path().join("labels.csv"), format!("label,text\n{}", rows.collect::<String>())).unwrap();
     let settings = "data.source=labels.csv data.max_len=20 data.tokenizer={kind=\"file\",path=\"runs/masked/tokenizer.json\"} \
                     model.num_layers=1 model.hidden_size=64 model.context_len=64 model.pooling=\"mean\" \
-                    model.pretrained=run:masked training.epochs=4";
+                    model.pretrained=run:masked training.epochs=15";
     train_config(desk.path(), "transformer/bert-reviews.toml", "classes", settings, &[]);
     let log = fs::read_to_string(desk.path().join("runs/classes/train.log")).unwrap();
     assert!(log.contains("runs/masked/checkpoints"), "{log}");
