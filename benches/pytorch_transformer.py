@@ -27,11 +27,24 @@ class Attention(nn.Module):
         return self.dropout(self.proj(y.transpose(1, 2).reshape(batch, time, width)))
 
 
-class Block(nn.Module):
-    def __init__(self, width, heads, hidden, bias, dropout, causal, norm_first=True):
+class DropPath(nn.Module):
+    """Leaves out the whole branch of a batch entry in training (stochastic depth)."""
+
+    def __init__(self, p):
         super().__init__()
-        self.norm_first = norm_first
-        self.norm1, self.norm2 = nn.LayerNorm(width, bias=bias), nn.LayerNorm(width, bias=bias)
+        self.p = p
+
+    def forward(self, x):
+        if not self.training or self.p == 0:
+            return x
+        return x * x.new_empty(len(x), *[1] * (x.dim() - 1)).bernoulli_(1 - self.p) / (1 - self.p)
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads, hidden, bias, dropout, causal, norm_first=True, epsilon=1e-5, drop_path=0.0):
+        super().__init__()
+        self.norm_first, self.path = norm_first, DropPath(drop_path)
+        self.norm1, self.norm2 = (nn.LayerNorm(width, eps=epsilon, bias=bias) for _ in range(2))
         self.attention = Attention(width, heads, bias, dropout, causal)
         self.up, self.down = nn.Linear(width, hidden, bias=bias), nn.Linear(hidden, width, bias=bias)
         self.dropout = nn.Dropout(dropout)
@@ -41,10 +54,10 @@ class Block(nn.Module):
 
     def forward(self, x, mask=None, cache=None):
         if self.norm_first:
-            x = x + self.attention(self.norm1(x), mask, cache)
-            return x + self.mlp(self.norm2(x))
-        x = self.norm1(x + self.attention(x, mask, cache))
-        return self.norm2(x + self.mlp(x))
+            x = x + self.path(self.attention(self.norm1(x), mask, cache))
+            return x + self.path(self.mlp(self.norm2(x)))
+        x = self.norm1(x + self.path(self.attention(x, mask, cache)))
+        return self.norm2(x + self.path(self.mlp(x)))
 
 
 class Gpt(nn.Module):
@@ -191,3 +204,60 @@ class Seq2Seq(nn.Module):
             if done.all():
                 break
         return [[t for t in row if t != boundary] for row in torch.cat(written, 1).tolist()]
+
+
+class BertClassifier(nn.Module):
+    """An encoder with the normalisation behind its branches, the mean over the tokens or the first one, pooler and classifier."""
+
+    def __init__(self, vocab_size, classes, sizes):
+        super().__init__()
+        width, dropout, epsilon = sizes["hidden_size"], sizes["dropout"], sizes["norm_epsilon"]
+        hidden = sizes["feed_forward_size"] or 4 * width
+        self.words, self.positions = nn.Embedding(vocab_size, width), nn.Embedding(sizes["context_len"], width)
+        self.types = nn.Embedding(sizes["type_vocab_size"], width)
+        self.norm, self.dropout, self.pooling = nn.LayerNorm(width, eps=epsilon), nn.Dropout(dropout), sizes["pooling"]
+        block = lambda: Block(width, sizes["num_heads"], hidden, True, dropout, False, norm_first=False, epsilon=epsilon)
+        self.blocks = nn.ModuleList(block() for _ in range(sizes["num_layers"]))
+        self.pooler, self.classifier = nn.Linear(width, width), nn.Linear(width, classes)
+        draw_normal(self)
+
+    def forward(self, tokens, lengths):
+        there = torch.arange(tokens.shape[1]) < lengths[:, None]
+        x = self.words(tokens) + self.positions.weight[: tokens.shape[1]] + self.types.weight[0]
+        x = self.dropout(self.norm(x))
+        for block in self.blocks:
+            x = block(x, there[:, None, None])
+        x = x[:, 0] if self.pooling == "first" else (x * there[..., None]).sum(1) / lengths[:, None]
+        return self.classifier(self.dropout(self.pooler(x).tanh()))
+
+
+class Vit(nn.Module):
+    """A vision transformer that averages its patches, as timm has it without a class token: the mean is normalised, not the patches."""
+
+    def __init__(self, image_size, classes, sizes):
+        super().__init__()
+        width, layers, patch = sizes["hidden_size"], sizes["num_layers"], sizes["patch_size"]
+        hidden = sizes["feed_forward_size"] or 4 * width
+        self.patches = nn.Conv2d(3, width, patch, patch)
+        self.positions, self.dropout = nn.Embedding((image_size // patch) ** 2, width), nn.Dropout(sizes["dropout"])
+        paths = [sizes["drop_path"] * index / max(layers - 1, 1) for index in range(layers)]
+        block = lambda path: Block(width, sizes["num_heads"], hidden, True, sizes["dropout"], False, epsilon=1e-6, drop_path=path)
+        self.blocks = nn.ModuleList(map(block, paths))
+        self.norm, self.head = nn.LayerNorm(width, eps=1e-6), nn.Linear(width, classes)
+        draw_normal(self)
+        nn.init.zeros_(self.head.weight)
+
+    def forward(self, images):
+        x = self.dropout(self.patches(images).flatten(2).transpose(1, 2) + self.positions.weight)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x.mean(1)))
+
+
+def draw_normal(model):
+    """Projections and embeddings from N(0, 0.02²), biases 0; convolutions stay as PyTorch draws them."""
+    for module in model.modules():
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
