@@ -232,7 +232,9 @@ fn a_bert_fills_in_words_and_a_classifier_starts_from_it() {
     train_config(desk.path(), "transformer/bert-reviews.toml", "classes", settings, &[]);
     let log = fs::read_to_string(desk.path().join("runs/classes/train.log")).unwrap();
     assert!(log.contains("runs/masked/checkpoints"), "{log}");
-    let said = train(desk.path(), &["predict", "--run", "classes", "the cat drinks milk near our barn"]);
+    // The best by accuracy is the first with all right, which is not yet sure of anything.
+    let predict = ["predict", "--run", "classes", "--checkpoint", "last"];
+    let said = train(desk.path(), &[&predict[..], &["the cat drinks milk near our barn"]].concat());
     assert!(said.starts_with("eats"), "{said}");
     scores_on_wgpu_as_on_the_cpu(desk.path(), "masked");
 }
