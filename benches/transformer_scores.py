@@ -5,7 +5,8 @@
 Settings are those of each run's `config.toml`, its tokenizer is read, and the split and the batches of every epoch are those of the
 run; initial weights, dropout and the changes of pictures are other draws of the same distributions. The checkpoint with the best
 validation accuracy is tested, as `train eval` tests it: run that first, or there is no test accuracy of the run to print.
-Seconds are of the training with its validations: elapsed, and for PyTorch also those of the process on all cores.
+Seconds are of the training with its validations: elapsed, and for PyTorch also those of the process on all cores. On busy cores set
+OMP_WAIT_POLICY=PASSIVE, or PyTorch's threads spin while they wait for each other.
 
 (torch, tokenizers, pillow; $KILN_DATA or ../shared/data holds the data)
 """
