@@ -1,5 +1,6 @@
 //! Which items come in which batch: the order that all batches of this crate follow.
 
+use crate::split::Parts;
 use crate::{SplitMix64, stream_seed};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -46,6 +47,68 @@ enum Order {
 struct Plan {
     items: Arc<[usize]>,
     batches: Vec<Range<usize>>,
+}
+
+/// The parts of a data set whose batches gather the same way. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct PartDealers {
+    train: Arc<[usize]>,
+    validation: Arc<[usize]>,
+    test: Arc<[usize]>,
+    batch_size: usize,
+    gathering: Gathering,
+}
+
+/// Which items share a batch.
+#[derive(Debug, Clone)]
+pub(crate) enum Gathering {
+    /// Those that follow each other.
+    InOrder,
+    /// Those of similar length: see [`Dealer::by_length`].
+    ByLength(Arc<[usize]>),
+    /// As many of similar length as fit: see [`Dealer::filled`].
+    Filled { lengths: Arc<[usize]>, size: fn(usize) -> usize, most: usize },
+}
+
+impl PartDealers {
+    pub fn new(parts: Parts, batch_size: usize, gathering: Gathering) -> Self {
+        let Parts { train, validation, test } = parts;
+        Self { train: train.into(), validation: validation.into(), test: test.into(), batch_size, gathering }
+    }
+
+    /// Training items, in an order that follows from `seed` and the epoch.
+    pub fn train(&self, seed: u64) -> Dealer {
+        self.gathered(Dealer::shuffled(self.train.clone(), self.batch_size, seed))
+    }
+
+    /// Validation items, in the same order every time.
+    pub fn validation(&self) -> Dealer {
+        self.fixed(&self.validation)
+    }
+
+    /// Test items in the same way; none where no item is kept for a test.
+    pub fn test(&self) -> Option<Dealer> {
+        (!self.test.is_empty()).then(|| self.fixed(&self.test))
+    }
+
+    fn fixed(&self, part: &Arc<[usize]>) -> Dealer {
+        self.gathered(Dealer::fixed(part.clone(), self.batch_size))
+    }
+
+    fn gathered(&self, dealer: Dealer) -> Dealer {
+        match &self.gathering {
+            Gathering::InOrder => dealer,
+            Gathering::ByLength(lengths) => dealer.by_length(lengths.clone()),
+            Gathering::Filled { lengths, size, most } => dealer.filled(lengths.clone(), *size, *most),
+        }
+    }
+}
+
+impl Gathering {
+    /// By these lengths, where that is asked for.
+    pub fn by_length(asked: bool, lengths: impl Iterator<Item = usize>) -> Self {
+        if asked { Self::ByLength(lengths.collect()) } else { Self::InOrder }
+    }
 }
 
 impl Dealer {

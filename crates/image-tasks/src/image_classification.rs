@@ -1,6 +1,6 @@
 //! The job `image-classification`: which class a picture belongs to, or which labels it has.
 
-use std::{collections::BTreeMap, marker::PhantomData, path::Path};
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use burn::tensor::{
     Tensor,
@@ -12,7 +12,7 @@ use report::Section;
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
+    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
     optimizer::ParameterGroup,
     parameters,
     preparation::{Activity, Preparation},
@@ -21,16 +21,14 @@ use training_loop::{
 };
 
 use crate::{
-    ImageFamily, ImageNetwork, ImageOptions, ImageSizes,
+    ARTEFACT_FILE, ImageFamily, ImageNetwork, ImageOptions, ImageSizes,
     features::Features,
+    load_artefact, load_images,
     loss::Loss,
     on_device, on_pixels, pages,
     parts::{Batch, Part, Parts},
     prediction::{Explanations, Said},
 };
-
-/// The artefact beside the weights without which they mean nothing.
-pub const ARTEFACT_FILE: &str = "images.json";
 
 /// Pictures that are predicted at a time.
 const PREDICTED_TOGETHER: usize = 16;
@@ -65,14 +63,7 @@ impl<F: ImageFamily> Job for ImageClassificationJob<F> {
             (Some(_), true) => F::no_weights(),
             _ => blocks.model.weights(context.runs)?,
         };
-        let mut download = |file: &str, done: download::Progress| {
-            let what = format!("download {file}");
-            context.progress.progress(&Activity::bytes(&what, done.done, done.total));
-        };
-        let images = match context.artefacts {
-            Some(folder) => ImageData::load_with(config, load_artefact(folder)?, &mut download)?,
-            None => ImageData::load(config, F::statistics(&pretrained)?, &mut download)?,
-        };
+        let images = load_images(config, || F::statistics(&pretrained), context)?;
         B::seed(context.device, context.seed);
         let mut network = blocks.model.init::<B>(sizes(images.artefact()), context.device)?;
         if !context.weights_follow {
@@ -143,10 +134,6 @@ impl<F: ImageFamily> Job for ImageClassificationJob<F> {
 fn sizes(artefact: &ImageArtefact) -> ImageSizes {
     let ImageArtefact { channels, image_size, ref classes, .. } = *artefact;
     ImageSizes { channels, image_size, classes: classes.len() }
-}
-
-fn load_artefact(folder: &Path) -> Result<ImageArtefact, TaskError> {
-    Ok(ImageArtefact::from_json(&read_artefact(folder, ARTEFACT_FILE)?)?)
 }
 
 /// Classification of pictures.

@@ -1,6 +1,6 @@
 //! Classifiers: which class a text belongs to.
 
-use std::{collections::BTreeMap, marker::PhantomData, path::Path};
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use burn::{
     module::{AutodiffModule, Module},
@@ -17,7 +17,7 @@ use data::text::{
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Block, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
+    job::{AssembleContext, Assembled, Block, Blocks, Generated, Job, PredictRequest, Trained},
     optimizer::ParameterGroup,
     parameters::{self, ParameterInfo},
     task::{InnerModel, Scores, Splits, StepContext, StepOutput, Task},
@@ -25,14 +25,15 @@ use training_loop::{
 };
 
 use crate::{
-    Texts, attention, context,
+    Texts,
+    artefacts::{TOKENIZER_FILE, load_names, load_tokenizer},
+    attention, context,
     texts::{requested, rows_of},
 };
 pub use ::classification::ClassificationOptions;
 use ::classification::{ClassificationLoss, Predictions, largest, probabilities};
 
-/// The artefacts beside the weights without which they mean nothing.
-const TOKENIZER_FILE: &str = "tokenizer.json";
+/// The artefact beside the tokenizer.
 const CLASSES_FILE: &str = "classes.json";
 
 /// Texts that are predicted at a time.
@@ -128,7 +129,9 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let config = &blocks.data.0;
         let texts = match context.artefacts {
-            Some(folder) => LabelledData::load_with(config, load_tokenizer(folder)?, load_classes(folder)?)?,
+            Some(folder) => {
+                LabelledData::load_with(config, load_tokenizer(folder)?, load_names(folder, CLASSES_FILE)?)?
+            }
             None => LabelledData::load(config)?,
         };
         let learned = [texts.train_batches(context.seed), texts.validation_batches()];
@@ -166,7 +169,7 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
     ) -> Result<(), TaskError> {
         let texts = requested(request, blocks.data.0.encoding)?;
         let tokenizer = load_tokenizer(trained.artefacts)?;
-        let classes = load_classes(trained.artefacts)?;
+        let classes = load_names(trained.artefacts, CLASSES_FILE)?;
         let mut model = blocks.model.init::<B>(tokenizer.vocab_size(), classes.len(), trained.device)?;
         weights::apply(&mut model, trained.weights)?;
 
@@ -191,15 +194,6 @@ impl<F: TextClassifierFamily> Job for TextClassificationJob<F> {
         }
         Ok(())
     }
-}
-
-fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
-    Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
-}
-
-fn load_classes(folder: &Path) -> Result<Vec<String>, TaskError> {
-    let damaged = |error| format!("{} is damaged: {error}", folder.join(CLASSES_FILE).display());
-    Ok(serde_json::from_str(&read_artefact(folder, CLASSES_FILE)?).map_err(damaged)?)
 }
 
 /// What stands between the two texts of a pair that is to be predicted.

@@ -5,6 +5,7 @@
 //! [`token_classification::TokenClassifier`] or [`translation::EncoderDecoder`]), and its `[model]` block implements what makes
 //! the network ([`language_model::LanguageModelFamily`] and so on). The job is then `LanguageModelJob<ItsConfig>`.
 
+mod artefacts;
 mod attention;
 pub mod burn_learner;
 pub mod classification;

@@ -1,7 +1,7 @@
 //! Masked language models: which tokens stand at places that are hidden
 //! ([Devlin et al. 2019](https://arxiv.org/abs/1810.04805)).
 
-use std::{collections::BTreeMap, marker::PhantomData, path::Path};
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use burn::{
     module::{AutodiffModule, Module},
@@ -31,10 +31,13 @@ use training_loop::{
     weights,
 };
 
-use crate::{Texts, context, language_model::describe, texts::requested};
-
-/// The artefact beside the weights without which they mean nothing.
-const TOKENIZER_FILE: &str = "tokenizer.json";
+use crate::{
+    Texts,
+    artefacts::{TOKENIZER_FILE, load_tokenizer},
+    context,
+    language_model::describe,
+    texts::requested,
+};
 
 /// How people write a hidden word, whatever the tokenizer calls it.
 const WRITTEN_MASK: &str = "[MASK]";
@@ -203,10 +206,6 @@ impl<F: MaskedLanguageModelFamily> Job for MaskedLanguageModelJob<F> {
         }
         Ok(())
     }
-}
-
-fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
-    Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
 }
 
 /// What may stand at a hidden place, the likeliest first: tokens and their probabilities.

@@ -1,6 +1,6 @@
 //! Taggers: which tag each word of a sentence has, as of names, dates and amounts, or of parts of speech.
 
-use std::{collections::BTreeMap, marker::PhantomData, path::Path};
+use std::{collections::BTreeMap, marker::PhantomData};
 
 use burn::{
     module::{AutodiffModule, Module},
@@ -23,7 +23,7 @@ use training_loop::{
     config::{Problems, Validate},
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Block, Blocks, Generated, Job, PredictRequest, Trained, read_artefact},
+    job::{AssembleContext, Assembled, Block, Blocks, Generated, Job, PredictRequest, Trained},
     metrics::{Confusion, EntityScores, entities},
     optimizer::ParameterGroup,
     parameters::{self, ParameterInfo},
@@ -31,10 +31,14 @@ use training_loop::{
     weights,
 };
 
-use crate::{Texts, context, texts::requested};
+use crate::{
+    Texts,
+    artefacts::{TOKENIZER_FILE, load_names, load_tokenizer},
+    context,
+    texts::requested,
+};
 
-/// The artefacts beside the weights without which they mean nothing.
-const TOKENIZER_FILE: &str = "tokenizer.json";
+/// The artefact beside the tokenizer.
 const TAGS_FILE: &str = "tags.json";
 
 /// Pieces of texts that are predicted at a time.
@@ -140,7 +144,7 @@ impl<F: TokenClassifierFamily> Job for TokenClassificationJob<F> {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let config = &blocks.data.0;
         let sentences = match context.artefacts {
-            Some(folder) => TaggedData::load_with(config, load_tokenizer(folder)?, load_tags(folder)?)?,
+            Some(folder) => TaggedData::load_with(config, load_tokenizer(folder)?, load_names(folder, TAGS_FILE)?)?,
             None => TaggedData::load(config)?,
         };
         let learned = [sentences.train_batches(context.seed), sentences.validation_batches()];
@@ -178,14 +182,19 @@ impl<F: TokenClassifierFamily> Job for TokenClassificationJob<F> {
         output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
     ) -> Result<(), TaskError> {
         let texts = requested(request, blocks.data.0.encoding)?;
-        let (tokenizer, tags) = (load_tokenizer(trained.artefacts)?, load_tags(trained.artefacts)?);
+        let (tokenizer, tags) = (load_tokenizer(trained.artefacts)?, load_names(trained.artefacts, TAGS_FILE)?);
         let mut model = blocks.model.init::<B>(tokenizer.vocab_size(), tags.len(), trained.device)?;
         weights::apply(&mut model, trained.weights)?;
 
+        let words: Vec<Vec<String>> = texts.iter().map(|text| words_of(text)).collect();
+        let mut pieces = Vec::new();
+        for words in &words {
+            pieces.extend(pieces_of(&tokenizer, blocks.data.0.max_len, words)?);
+        }
+        let mut found = tag::<B>(&model, &pieces, tags.len(), trained.device).into_iter();
         let mut table = vec![["text", "word", "tag", "probability"].map(str::to_string).to_vec()];
-        for (number, text) in (1usize..).zip(&texts) {
-            let words = words_of(text);
-            let found = tag::<B>(&model, &tokenizer, blocks.data.0.max_len, &words, tags.len(), trained.device)?;
+        for (number, words) in (1usize..).zip(&words) {
+            let found: Vec<(usize, f32)> = found.by_ref().take(words.len()).collect();
             if request.output.is_some() {
                 let row = |(word, (tag, probability)): (&String, &(usize, f32))| {
                     vec![number.to_string(), word.clone(), tags[*tag].clone(), format!("{probability:.6}")]
@@ -193,7 +202,7 @@ impl<F: TokenClassifierFamily> Job for TokenClassificationJob<F> {
                 table.extend(words.iter().zip(&found).map(row));
             } else {
                 let named: Vec<&str> = found.iter().map(|(tag, _)| tags[*tag].as_str()).collect();
-                output(Generated::Text(&format!("{}\n", marked(&words, &named))))?;
+                output(Generated::Text(&format!("{}\n", marked(words, &named))))?;
             }
         }
         if request.output.is_some() {
@@ -201,15 +210,6 @@ impl<F: TokenClassifierFamily> Job for TokenClassificationJob<F> {
         }
         Ok(())
     }
-}
-
-fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
-    Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
-}
-
-fn load_tags(folder: &Path) -> Result<Vec<String>, TaskError> {
-    let damaged = |error| format!("{} is damaged: {error}", folder.join(TAGS_FILE).display());
-    Ok(serde_json::from_str(&read_artefact(folder, TAGS_FILE)?).map_err(damaged)?)
 }
 
 /// The words of a text as the files of such data have them: marks before and after a word stand alone.
@@ -233,16 +233,9 @@ fn words_of(text: &str) -> Vec<String> {
 /// After these a text that is too long is divided, where it can be.
 const SENTENCE_ENDS: [&str; 4] = [".", "!", "?", ";"];
 
-/// The likeliest tag of each word, and its probability. A text that is too long is read in pieces.
-fn tag<B: Backend>(
-    model: &impl TokenClassifier<B>,
-    tokenizer: &Tokenizer,
-    max_len: usize,
-    words: &[String],
-    tags: usize,
-    device: &B::Device,
-) -> Result<Vec<(usize, f32)>, TaskError> {
-    let mut pieces: Vec<TaggedInput> = Vec::new();
+/// The tokens of a text, which is read in pieces where it is too long: every word begins in one of them.
+fn pieces_of(tokenizer: &Tokenizer, max_len: usize, words: &[String]) -> Result<Vec<TaggedInput>, TaskError> {
+    let mut pieces = Vec::new();
     let mut done = 0;
     while done < words.len() {
         let rest = &words[done..];
@@ -258,7 +251,17 @@ fn tag<B: Backend>(
         done += piece.firsts.len();
         pieces.push(piece);
     }
-    let mut found = Vec::with_capacity(words.len());
+    Ok(pieces)
+}
+
+/// The likeliest tag of each word of the pieces, and its probability.
+fn tag<B: Backend>(
+    model: &impl TokenClassifier<B>,
+    pieces: &[TaggedInput],
+    tags: usize,
+    device: &B::Device,
+) -> Vec<(usize, f32)> {
+    let mut found = Vec::new();
     for pieces in pieces.chunks(PREDICTED_TOGETHER) {
         let row = |piece: &TaggedInput| piece.tokens.iter().map(|token| *token as i32).collect::<Vec<_>>();
         let logits = model.logits(&Texts::of_rows(&pieces.iter().map(row).collect::<Vec<_>>(), device));
@@ -272,7 +275,7 @@ fn tag<B: Backend>(
             }));
         }
     }
-    Ok(found)
+    found
 }
 
 /// Whether tags are those of entities: `O`, and a place and a kind (`B-PER`).
@@ -366,10 +369,11 @@ impl<B: AutodiffBackend, F: TokenClassifierFamily> Task<B> for TokenClassificati
             let batch = batch?;
             let (logits, targets) = by_token::<B::InnerBackend>(model, &batch, device);
             for (predicted, index) in likeliest(&batch, logits.clone()).into_iter().zip(&batch.indices) {
-                let (predicted, there) = (self.sentences.named(&predicted, *index), self.sentences.tags_of(*index));
-                found.add(&entities(&predicted), &entities(&there));
-                pairs
-                    .extend(there.iter().map(|tag| self.number(tag)).zip(predicted.iter().map(|tag| self.number(tag))));
+                let (named, there) = (self.sentences.named(&predicted, *index), self.sentences.tags_of(*index));
+                found.add(&entities(&named), &entities(&there));
+                // As `named` has it, words that were cut have the first tag.
+                let predicted = predicted.into_iter().chain(std::iter::repeat(0));
+                pairs.extend(self.sentences.tag_numbers(*index).iter().copied().zip(predicted));
             }
             tally.add(logits, targets, &CrossEntropy::ignoring(IGNORE_TARGET), batch.num_targets());
         }
@@ -413,12 +417,6 @@ impl<B: AutodiffBackend, F: TokenClassifierFamily> Task<B> for TokenClassificati
 
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {
         self.pages.clone()
-    }
-}
-
-impl<F> TokenClassificationTask<F> {
-    fn number(&self, tag: &str) -> usize {
-        self.sentences.tags.iter().position(|known| known == tag).unwrap_or(0)
     }
 }
 

@@ -71,6 +71,12 @@ impl ImageData {
         Ok(Loaded::new(config, Some(&artefact), progress)?.finish(config, artefact))
     }
 
+    /// The same pictures for a network that sees them as large as `image_size`; what pixels are scaled by stays.
+    pub fn resized(self, image_size: usize) -> Self {
+        let artefact = ImageArtefact { image_size, ..(*self.artefact).clone() };
+        Self { artefact: artefact.into(), facts: ImageFacts { image_size, ..self.facts }, ..self }
+    }
+
     /// Training batches; their order and how their pictures are changed follow from `seed`.
     pub fn train_batches(&self, seed: u64) -> ImageBatches {
         let ImageArtefact { image_size, crop_fraction, .. } = *self.artefact;

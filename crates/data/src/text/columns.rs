@@ -45,29 +45,6 @@ pub(crate) fn read<const N: usize>(
     Ok(Columns { rows: rows.into_iter().map(|(line, cells)| (line, fixed(cells))).collect(), names })
 }
 
-/// The names of a table's columns.
-///
-/// # Errors
-/// [`DataError`] for a file that cannot be read.
-pub(crate) fn header(path: &Path, delimiter: u8, encoding: Encoding) -> Result<Vec<String>, DataError> {
-    let text = read_text(path, encoding)?;
-    let mut table = reader(&text, delimiter);
-    let header = table.headers().map_err(|error| DataError::BadLine {
-        path: path.to_owned(),
-        line: line_of(&text, error.position()),
-        message: explain(&error, delimiter),
-    })?;
-    Ok(header.iter().map(str::to_owned).collect())
-}
-
-fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .quoting(delimiter == b',')
-        .trim(csv::Trim::Headers)
-        .from_reader(text.as_bytes())
-}
-
 /// As [`read`], with any number of columns.
 pub(crate) fn read_many(
     path: &Path,
@@ -75,16 +52,31 @@ pub(crate) fn read_many(
     encoding: Encoding,
     wanted: &[Column<'_>],
 ) -> Result<Columns<Vec<String>>, DataError> {
+    read_chosen(path, delimiter, encoding, |header| {
+        let place = |(key, name): &Column<'_>| {
+            header.iter().position(|column| column == *name).ok_or_else(|| no_column(key, name, header))
+        };
+        wanted.iter().map(place).collect()
+    })
+}
+
+/// As [`read`], with the columns at the places that `choose` finds among their names; an error of its is one of the first line.
+pub(crate) fn read_chosen(
+    path: &Path,
+    delimiter: u8,
+    encoding: Encoding,
+    choose: impl FnOnce(&csv::StringRecord) -> Result<Vec<usize>, String>,
+) -> Result<Columns<Vec<String>>, DataError> {
     let text = read_text(path, encoding)?;
     let bad = |line: usize, message: String| DataError::BadLine { path: path.to_owned(), line, message };
     let failed = |error: csv::Error| bad(line_of(&text, error.position()), explain(&error, delimiter));
-    let mut table = reader(&text, delimiter);
+    let mut table = csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .quoting(delimiter == b',')
+        .trim(csv::Trim::Headers)
+        .from_reader(text.as_bytes());
     let header = table.headers().map_err(failed)?.clone();
-    let mut places = Vec::new();
-    for (key, name) in wanted {
-        let found = header.iter().position(|column| column == *name);
-        places.push(found.ok_or_else(|| bad(1, no_column(key, name, &header)))?);
-    }
+    let places = choose(&header).map_err(|message| bad(1, message))?;
     let mut rows = Vec::new();
     for row in table.records() {
         let row = row.map_err(failed)?;
@@ -126,6 +118,7 @@ fn no_column(key: &str, name: &str, header: &csv::StringRecord) -> String {
     format!("no column `{name}`; there are {}. Set `{key}`{remedy}", quoted(header))
 }
 
-fn quoted(header: &csv::StringRecord) -> String {
+/// The names of columns, in quotes, with commas between.
+pub(crate) fn quoted(header: &csv::StringRecord) -> String {
     header.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
 }

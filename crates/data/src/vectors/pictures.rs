@@ -21,13 +21,13 @@ pub(super) fn read(config: &VectorsConfig) -> Result<Vectors, DataError> {
     };
     let load = |images: &ImageConfig| ImageData::load(images, None, &mut |_, _| {});
     let unlabelled = ImageConfig { labelled: false, ..images.clone() };
-    let (mut data, of_folders) = match load(&images) {
-        Ok(data) => (data, images),
+    let (mut data, has_classes) = match load(&images) {
+        Ok(data) => (data, true),
         // A folder of pictures without classes.
-        Err(error) => (load(&unlabelled).map_err(|_| error)?, unlabelled),
+        Err(error) => (load(&unlabelled).map_err(|_| error)?, false),
     };
     if config.image_size.is_none() && data.artefact().image_size > USUAL_SIZE {
-        data = load(&ImageConfig { image_size: Some(USUAL_SIZE), ..of_folders.clone() })?;
+        data = data.resized(USUAL_SIZE);
     }
     let rows = data.num_pictures();
     let mut vectors = Vectors { rows, ..Vectors::default() };
@@ -38,7 +38,7 @@ pub(super) fn read(config: &VectorsConfig) -> Result<Vectors, DataError> {
         vectors.pictures.push(picture);
     }
     vectors.columns = vectors.values.len() / rows.max(1);
-    if of_folders.labelled {
+    if has_classes {
         let class = |index: usize| data.classes_of(index).first().map_or_else(String::new, |class| (*class).to_owned());
         return Ok(vectors.with_labels(&(0..rows).map(class).collect::<Vec<_>>()));
     }

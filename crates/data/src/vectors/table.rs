@@ -1,23 +1,29 @@
 use super::{Vectors, VectorsConfig, numbered};
 use crate::DataError;
 use crate::text::Encoding;
-use crate::text::columns::{header, read_many};
+use crate::text::columns::{quoted, read_chosen};
 use std::path::Path;
 
 /// The points of a table: every column but that of the labels is a number.
 pub(super) fn read(path: &Path, delimiter: u8, config: &VectorsConfig) -> Result<Vectors, DataError> {
-    let names = header(path, delimiter, Encoding::default())?;
-    let unknown = config.ignored.iter().chain(&config.labels).find(|name| !names.contains(name));
-    if let Some(unknown) = unknown {
-        let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let message = format!("no column `{unknown}`; there are {listed}");
-        return Err(DataError::BadLine { path: path.to_owned(), line: 1, message });
-    }
-    let is_number = |name: &&String| !config.ignored.contains(name) && config.labels.as_ref() != Some(name);
-    let features: Vec<&String> = names.iter().filter(is_number).collect();
-    let mut wanted: Vec<(&'static str, &str)> = features.iter().map(|name| ("columns", name.as_str())).collect();
-    wanted.extend(config.labels.iter().map(|name| ("labels", name.as_str())));
-    let rows = read_many(path, delimiter, Encoding::default(), &wanted)?.rows;
+    let mut features: Vec<String> = Vec::new();
+    let rows = read_chosen(path, delimiter, Encoding::default(), |header| {
+        let place = |name: &String| header.iter().position(|column| column == name);
+        if let Some(unknown) = config.ignored.iter().chain(&config.labels).find(|name| place(name).is_none()) {
+            return Err(format!("no column `{unknown}`; there are {}", quoted(header)));
+        }
+        let is_number = |name: &str| !config.ignored.iter().chain(&config.labels).any(|other| other == name);
+        let (mut places, names): (Vec<usize>, Vec<String>) = header
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| is_number(name))
+            .map(|(at, name)| (at, name.to_owned()))
+            .unzip();
+        features = names;
+        places.extend(config.labels.as_ref().and_then(place));
+        Ok(places)
+    })?
+    .rows;
 
     let mut values = Vec::with_capacity(rows.len() * features.len());
     let mut labels = Vec::new();

@@ -1,19 +1,15 @@
 //! `[data]` of the jobs on images, images on the device, and what networks make as pictures to look at.
 
-use std::path::Path;
-
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use data::image::{Image, ImageArtefact, ImageBatch, ImageConfig, ImageData, Labels, Statistics, grid, png};
+use image_tasks::load_images;
+pub use image_tasks::{ARTEFACT_FILE, load_artefact, on_device};
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, read_artefact},
-    preparation::Activity,
+    job::AssembleContext,
     task::{Sample, SampleContent},
 };
-
-/// The artefact beside the weights without which they mean nothing.
-pub const ARTEFACT_FILE: &str = "images.json";
 
 /// Black pixels between the pictures of a grid.
 const GAP: usize = 1;
@@ -46,34 +42,13 @@ impl PixelRange {
 /// Reads the pictures of `[data]`, as an existing run has them if there is one.
 ///
 /// # Errors
-/// Those of [`ImageData::load`].
+/// Those of [`load_images`].
 pub fn load<D>(
     config: &ImageConfig,
     range: PixelRange,
     context: &AssembleContext<'_, D>,
 ) -> Result<ImageData, TaskError> {
-    let mut download = |file: &str, done: download::Progress| {
-        let what = format!("download {file}");
-        context.progress.progress(&Activity::bytes(&what, done.done, done.total));
-    };
-    Ok(match context.artefacts {
-        Some(folder) => ImageData::load_with(config, load_artefact(folder)?, &mut download)?,
-        None => ImageData::load(config, Some(range.statistics()), &mut download)?,
-    })
-}
-
-/// What a run knows of its pictures.
-///
-/// # Errors
-/// When the file is missing or damaged.
-pub fn load_artefact(run: &Path) -> Result<ImageArtefact, TaskError> {
-    Ok(ImageArtefact::from_json(&read_artefact(run, ARTEFACT_FILE)?)?)
-}
-
-/// The pictures of a batch: `[batch, channels, size, size]`
-pub fn pixels<B: Backend>(batch: &ImageBatch, device: &B::Device) -> Tensor<B, 4> {
-    let shape = [batch.batch_size, batch.channels, batch.size, batch.size];
-    Tensor::from_data(TensorData::new(batch.pixels.clone(), shape), device)
+    load_images(config, || Ok(Some(range.statistics())), context)
 }
 
 /// The classes of a batch: `[batch]`; 0 where a picture may have several.

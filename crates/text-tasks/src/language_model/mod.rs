@@ -5,7 +5,7 @@ mod network;
 mod task;
 mod writing;
 
-use std::{collections::BTreeMap, marker::PhantomData, path::Path, sync::Arc};
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use burn::{
     module::Module,
@@ -32,11 +32,11 @@ pub use carried::CarriedState;
 pub use network::{LanguageModel, LanguageModelFamily};
 pub use task::LanguageModelTask;
 
-use crate::context;
+use crate::{
+    artefacts::{TOKENIZER_FILE, load_tokenizer},
+    context,
+};
 use writing::{TextRequest, without_text, write_text, write_texts};
-
-/// The artefact beside the weights without which they mean nothing.
-const TOKENIZER_FILE: &str = "tokenizer.json";
 
 data_block! {
     /// `[data]`: the text, its tokenizer and its windows.
@@ -176,15 +176,12 @@ impl<F: LanguageModelFamily> Job for LanguageModelJob<F> {
     }
 }
 
-fn load_tokenizer(folder: &Path) -> Result<Tokenizer, TaskError> {
-    Ok(Tokenizer::load(&folder.join(TOKENIZER_FILE))?)
-}
-
 /// The token between documents, where there are such.
 fn separator(config: &TextConfig, tokenizer: &Tokenizer) -> Option<u32> {
     tokenizer.special().end.filter(|_| config.documents != Documents::Whole)
 }
 
+/// What is known of the text, a line each.
 pub(crate) fn describe(facts: &TextFacts, parameters: usize) -> Vec<(String, String)> {
     let mut lines = vec![
         ("source".to_string(), facts.source.clone()),

@@ -160,6 +160,7 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
         if options.sample_tokens == 0 {
             return Ok(Vec::new());
         }
+        let suppressed = without_text(&self.tokenizer);
         let mut samples = Vec::new();
         for number in 0..options.sample_count {
             let request = TextRequest {
@@ -167,7 +168,7 @@ impl<B: AutodiffBackend, F: LanguageModelFamily> Task<B> for LanguageModelTask<B
                 tokens: options.sample_tokens,
                 options: SamplingOptions {
                     temperature: options.sample_temperature,
-                    suppressed: without_text(&self.tokenizer),
+                    suppressed: suppressed.clone(),
                     ..SamplingOptions::default()
                 },
                 stop: &[],

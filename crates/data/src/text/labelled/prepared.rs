@@ -2,7 +2,7 @@ use super::batches::{LabelledBatches, Rows};
 use super::config::LabelledConfig;
 use super::facts::LabelledFacts;
 use super::source::{LabelledSource, LabelledText};
-use crate::dealing::Dealer;
+use crate::dealing::{Dealer, Gathering, PartDealers};
 use crate::split::{duplicates, split};
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::framing::{Frame, Framed};
@@ -25,12 +25,7 @@ pub struct LabelledData {
     texts: Arc<[LabelledText]>,
     files: Arc<[PathBuf]>,
     rows: Arc<Rows>,
-    lengths: Arc<[usize]>,
-    train: Arc<[usize]>,
-    validation: Arc<[usize]>,
-    test: Arc<[usize]>,
-    batch_size: usize,
-    bucket_by_length: bool,
+    parts: PartDealers,
 }
 
 impl LabelledData {
@@ -112,45 +107,36 @@ impl LabelledData {
             padding: tokenizer.padding_token().unwrap_or(0) as i32,
         };
         drop(wholes);
+        let gathering = Gathering::by_length(config.bucket_by_length, rows.tokens.iter().map(|tokens| tokens.len()));
         Ok(Self {
             tokenizer,
             classes: source.classes,
             facts,
             texts: source.texts.into(),
             files: source.files.into(),
-            lengths: rows.tokens.iter().map(|tokens| tokens.len()).collect(),
+            parts: PartDealers::new(parts, config.batch_size, gathering),
             rows: rows.into(),
-            train: parts.train.into(),
-            validation: parts.validation.into(),
-            test: parts.test.into(),
-            batch_size: config.batch_size,
-            bucket_by_length: config.bucket_by_length,
         })
     }
 
     /// Training batches; their order follows from `seed`.
     pub fn train_batches(&self, seed: u64) -> LabelledBatches {
-        self.dealt(Dealer::shuffled(self.train.clone(), self.batch_size, seed))
+        self.dealt(self.parts.train(seed))
     }
 
     /// One pass over the validation part, the same every time: by length, or in the order of the source where
     /// `bucket_by_length` is off.
     pub fn validation_batches(&self) -> LabelledBatches {
-        self.fixed(&self.validation)
+        self.dealt(self.parts.validation())
     }
 
     /// One pass over the test part, as [`validation_batches`](Self::validation_batches); none where no text is kept for
     /// a test.
     pub fn test_batches(&self) -> Option<LabelledBatches> {
-        (!self.test.is_empty()).then(|| self.fixed(&self.test))
-    }
-
-    fn fixed(&self, part: &Arc<[usize]>) -> LabelledBatches {
-        self.dealt(Dealer::fixed(part.clone(), self.batch_size))
+        self.parts.test().map(|dealer| self.dealt(dealer))
     }
 
     fn dealt(&self, dealer: Dealer) -> LabelledBatches {
-        let dealer = if self.bucket_by_length { dealer.by_length(self.lengths.clone()) } else { dealer };
         LabelledBatches::new(self.rows.clone(), dealer)
     }
 

@@ -3,7 +3,8 @@ use super::config::ParallelConfig;
 use super::facts::{ParallelFacts, SideFacts};
 use super::source::{Pair, ParallelSource};
 use crate::DataError;
-use crate::dealing::Dealer;
+use crate::dealing::{Dealer, Gathering, PartDealers};
+use crate::split::Parts;
 use crate::text::tokenizer::Tokenizer;
 use std::sync::Arc;
 
@@ -18,13 +19,7 @@ pub struct ParallelData {
     pub facts: ParallelFacts,
     pairs: Arc<[Pair]>,
     rows: Arc<Rows>,
-    lengths: Arc<[usize]>,
-    train: Arc<[usize]>,
-    validation: Arc<[usize]>,
-    test: Arc<[usize]>,
-    batch_size: usize,
-    max_tokens: Option<usize>,
-    bucket_by_length: bool,
+    parts: PartDealers,
 }
 
 /// The token that stands between texts, one more than those of `tokenizer`: see the [module's page](super).
@@ -120,45 +115,39 @@ impl ParallelData {
             source_boundary: source_boundary as i32,
             target_boundary: target_boundary as i32,
         };
+        let lengths = (0..pairs.len()).map(|index| rows.length(index));
+        let gathering = match config.max_tokens {
+            Some(most) => Gathering::Filled { lengths: lengths.collect(), size: longer_side, most },
+            None => Gathering::by_length(config.bucket_by_length, lengths),
+        };
         Ok(Self {
             source_tokenizer,
             target_tokenizer,
             facts,
-            lengths: (0..pairs.len()).map(|index| rows.length(index)).collect(),
             pairs: pairs.into(),
+            parts: PartDealers::new(Parts { train, ..parts }, config.batch_size, gathering),
             rows: rows.into(),
-            train: train.into(),
-            validation: parts.validation.into(),
-            test: parts.test.into(),
-            batch_size: config.batch_size,
-            max_tokens: config.max_tokens,
-            bucket_by_length: config.bucket_by_length,
         })
     }
 
     /// Training batches; their order follows from `seed`.
     pub fn train_batches(&self, seed: u64) -> ParallelBatches {
-        self.dealt(Dealer::shuffled(self.train.clone(), self.batch_size, seed))
+        self.dealt(self.parts.train(seed))
     }
 
     /// One pass over the validation part, the same every time: by length, or in the order of the source where
     /// `bucket_by_length` is off.
     pub fn validation_batches(&self) -> ParallelBatches {
-        self.dealt(Dealer::fixed(self.validation.clone(), self.batch_size))
+        self.dealt(self.parts.validation())
     }
 
     /// One pass over the test part, as [`validation_batches`](Self::validation_batches); none where no pair is kept for
     /// a test.
     pub fn test_batches(&self) -> Option<ParallelBatches> {
-        (!self.test.is_empty()).then(|| self.dealt(Dealer::fixed(self.test.clone(), self.batch_size)))
+        self.parts.test().map(|dealer| self.dealt(dealer))
     }
 
     fn dealt(&self, dealer: Dealer) -> ParallelBatches {
-        let dealer = match self.max_tokens {
-            Some(most) => dealer.filled(self.lengths.clone(), longer_side, most),
-            None if self.bucket_by_length => dealer.by_length(self.lengths.clone()),
-            None => dealer,
-        };
         ParallelBatches::new(self.rows.clone(), dealer)
     }
 

@@ -3,7 +3,7 @@ use super::config::TaggedConfig;
 use super::facts::TaggedFacts;
 use super::input::{TaggedInput, WordTokens};
 use super::source::{Sentence, TaggedSource};
-use crate::dealing::Dealer;
+use crate::dealing::{Dealer, Gathering, PartDealers};
 use crate::text::corpus::EMBEDDED_PREFIX;
 use crate::text::tokenizer::Tokenizer;
 use crate::{DataError, PartCounts};
@@ -22,12 +22,7 @@ pub struct TaggedData {
     sentences: Arc<[Sentence]>,
     files: Arc<[PathBuf]>,
     rows: Arc<Rows>,
-    lengths: Arc<[usize]>,
-    train: Arc<[usize]>,
-    validation: Arc<[usize]>,
-    test: Arc<[usize]>,
-    batch_size: usize,
-    bucket_by_length: bool,
+    parts: PartDealers,
 }
 
 impl TaggedData {
@@ -92,41 +87,37 @@ impl TaggedData {
             inputs,
             padding: tokenizer.padding_token().unwrap_or(0) as i32,
         };
+        let lengths = rows.inputs.iter().map(|input| input.tokens.len());
+        let gathering = Gathering::by_length(config.bucket_by_length, lengths);
         Ok(Self {
             tokenizer,
             tags,
             facts,
             files: files.into(),
-            lengths: rows.inputs.iter().map(|input| input.tokens.len()).collect(),
+            parts: PartDealers::new(parts, config.batch_size, gathering),
             rows: rows.into(),
             sentences: sentences.into(),
-            train: parts.train.into(),
-            validation: parts.validation.into(),
-            test: parts.test.into(),
-            batch_size: config.batch_size,
-            bucket_by_length: config.bucket_by_length,
         })
     }
 
     /// Training batches; their order follows from `seed`.
     pub fn train_batches(&self, seed: u64) -> TaggedBatches {
-        self.dealt(Dealer::shuffled(self.train.clone(), self.batch_size, seed))
+        self.dealt(self.parts.train(seed))
     }
 
     /// One pass over the validation part, the same every time: by length, or in the order of the source where
     /// `bucket_by_length` is off.
     pub fn validation_batches(&self) -> TaggedBatches {
-        self.dealt(Dealer::fixed(self.validation.clone(), self.batch_size))
+        self.dealt(self.parts.validation())
     }
 
     /// One pass over the test part, as [`validation_batches`](Self::validation_batches); none where no sentence is kept for
     /// a test.
     pub fn test_batches(&self) -> Option<TaggedBatches> {
-        (!self.test.is_empty()).then(|| self.dealt(Dealer::fixed(self.test.clone(), self.batch_size)))
+        self.parts.test().map(|dealer| self.dealt(dealer))
     }
 
     fn dealt(&self, dealer: Dealer) -> TaggedBatches {
-        let dealer = if self.bucket_by_length { dealer.by_length(self.lengths.clone()) } else { dealer };
         TaggedBatches::new(self.rows.clone(), dealer)
     }
 
@@ -140,7 +131,12 @@ impl TaggedData {
 
     /// The tags of that sentence, one a word, as the data have them.
     pub fn tags_of(&self, index: usize) -> Vec<&str> {
-        self.named(&self.sentences[index].tags, index)
+        self.named(self.tag_numbers(index), index)
+    }
+
+    /// The same by their numbers.
+    pub fn tag_numbers(&self, index: usize) -> &[usize] {
+        &self.sentences[index].tags
     }
 
     /// The names of tags that were predicted for the words of that sentence, by their numbers; where it was cut, `O` (or else the

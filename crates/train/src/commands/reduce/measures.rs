@@ -1,6 +1,5 @@
 //! How much of the data the points keep.
 
-use data::vectors::Vectors;
 use reduce::{Matrix, ReduceError, continuity, neighbour_accuracy, trustworthiness};
 use report::Table;
 
@@ -12,29 +11,29 @@ pub(super) struct Measures {
     rows: Vec<(String, Option<f64>, f64)>,
 }
 
-/// Measures over the `k` nearest neighbours of each point.
-pub(super) fn of(data: &Matrix, points: &Matrix, vectors: &Vectors, k: usize) -> Result<Measures, ReduceError> {
-    let chosen: Vec<usize> = match data.rows() {
-        rows if rows <= MOST_POINTS => (0..rows).collect(),
-        rows => (0..MOST_POINTS).map(|place| place * rows / MOST_POINTS).collect(),
-    };
-    let of_chosen = |matrix: &Matrix| {
-        let values = chosen.iter().flat_map(|row| matrix.row(*row)).copied().collect();
-        Matrix::new(values, chosen.len(), matrix.columns())
-    };
-    let (data, points) = (of_chosen(data)?, of_chosen(points)?);
+/// Measures over the `k` nearest neighbours of each point; by their labels, of which there may be none.
+pub(super) fn of(data: &Matrix, points: &Matrix, labels: &[usize], k: usize) -> Result<Measures, ReduceError> {
+    let count = data.rows();
+    if count > MOST_POINTS {
+        let chosen: Vec<usize> = (0..MOST_POINTS).map(|place| place * count / MOST_POINTS).collect();
+        let of_chosen = |matrix: &Matrix| {
+            let values = chosen.iter().flat_map(|row| matrix.row(*row)).copied().collect();
+            Matrix::new(values, chosen.len(), matrix.columns())
+        };
+        let labels: Vec<usize> = chosen.iter().filter_map(|row| labels.get(*row)).copied().collect();
+        return of(&of_chosen(data)?, &of_chosen(points)?, &labels, k);
+    }
     // Too few points have no neighbours to speak of.
-    let k = k.min(chosen.len().saturating_sub(1) / 2);
+    let k = k.min(count.saturating_sub(1) / 2);
     if k == 0 {
         return Ok(Measures { rows: Vec::new() });
     }
     let mut rows = vec![
-        (format!("trustworthiness ({k} neighbours)"), None, trustworthiness(&data, &points, k)?),
-        (format!("continuity ({k} neighbours)"), None, continuity(&data, &points, k)?),
+        (format!("trustworthiness ({k} neighbours)"), None, trustworthiness(data, points, k)?),
+        (format!("continuity ({k} neighbours)"), None, continuity(data, points, k)?),
     ];
-    if vectors.label_names.len() > 1 {
-        let labels: Vec<usize> = chosen.iter().map(|row| vectors.labels[*row]).collect();
-        let [before, after] = [&data, &points].map(|matrix| neighbour_accuracy(matrix, &labels, k));
+    if !labels.is_empty() {
+        let [before, after] = [data, points].map(|matrix| neighbour_accuracy(matrix, labels, k));
         rows.push((format!("accuracy of {k} nearest neighbours"), Some(before?), after?));
     }
     Ok(Measures { rows })

@@ -24,35 +24,36 @@ const FIRST_TO: usize = 50;
 pub fn run(args: &ReduceArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let plots: Vec<Plot> = args.plot.iter().map(|path| Plot::named(path)).collect::<Result<_, _>>()?;
     let method = method::of(args)?;
-    let vectors = Vectors::load(&VectorsConfig {
+    let mut vectors = Vectors::load(&VectorsConfig {
         source: args.input.clone(),
         labels: args.labels.clone(),
         ignored: args.ignore.clone(),
         image_size: args.image_size,
     })
     .map_err(Failure::user)?;
-    let mut data = Matrix::new(vectors.values.clone(), vectors.rows, vectors.columns).map_err(failed)?;
+    let mut data = Matrix::new(std::mem::take(&mut vectors.values), vectors.rows, vectors.columns).map_err(failed)?;
     if args.standardize {
-        data = standardized(&data)?;
+        data = standardized(data)?;
     }
     writeln!(out, "{} points of {} numbers from {}", vectors.rows, vectors.columns, args.input)?;
 
     let bar = progress_bar();
     let mut progress = |progress: Progress| tell(&bar, progress);
     let first_to = args.first_pca.unwrap_or(if method.wants_few_columns() { FIRST_TO } else { 0 });
-    let mut given = data.clone();
+    let mut first = None;
     if first_to > 0 && first_to < data.columns().min(data.rows()) {
         let pca =
             PcaConfig { seed: args.seed, ..PcaConfig::new(first_to) }.fit(&data, &mut progress).map_err(failed)?;
         let kept: f64 = pca.explained_variance_ratio.iter().sum();
         writeln!(out, "first {first_to} principal components, which have {:.1} % of the variance", 100.0 * kept)?;
-        given = pca.transform(&data).map_err(failed)?;
+        first = Some(pca.transform(&data).map_err(failed)?);
     }
-    let Reduced { points, about } = method.reduce(&given, &mut progress).map_err(failed)?;
+    let Reduced { points, about } = method.reduce(first.as_ref().unwrap_or(&data), &mut progress).map_err(failed)?;
     bar.finish_and_clear();
     about.iter().try_for_each(|line| writeln!(out, "{line}"))?;
 
-    let measures = measures::of(&data, &points, &vectors, args.neighbours).map_err(failed)?;
+    let labels = if vectors.label_names.len() > 1 { vectors.labels.as_slice() } else { &[] };
+    let measures = measures::of(&data, &points, labels, args.neighbours).map_err(failed)?;
     write!(out, "{}", measures.text())?;
     write_points(&args.out, &points, &vectors)?;
     writeln!(out, "{}", args.out.display())?;
@@ -91,11 +92,11 @@ impl Plot {
 }
 
 /// Each column with mean 0 and standard deviation 1; one that never changes stays 0.
-fn standardized(data: &Matrix) -> Result<Matrix, Failure> {
+fn standardized(data: Matrix) -> Result<Matrix, Failure> {
     let (rows, columns) = (data.rows(), data.columns());
-    let mut values = data.values().to_vec();
+    let mut values = data.into_values();
     for column in 0..columns {
-        let of_column = || (0..rows).map(|row| f64::from(data.values()[row * columns + column]));
+        let of_column = || (0..rows).map(|row| f64::from(values[row * columns + column]));
         let mean = of_column().sum::<f64>() / rows as f64;
         let deviation = (of_column().map(|value| (value - mean).powi(2)).sum::<f64>() / rows as f64).sqrt();
         for row in 0..rows {
