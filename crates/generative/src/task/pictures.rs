@@ -1,14 +1,16 @@
 //! `[data]` of the jobs on images, images on the device, and what networks make as pictures to look at.
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
-use data::image::{Image, ImageArtefact, ImageBatch, ImageConfig, ImageData, Labels, Statistics, grid, png};
+use data::image::{
+    Image, ImageArtefact, ImageBatch, ImageBatches, ImageConfig, ImageData, Labels, Statistics, augment::TestViews, grid, png,
+};
 use image_tasks::load_images;
 pub use image_tasks::{ARTEFACT_FILE, load_artefact, on_device};
 use training_loop::{
     data_block,
     error::TaskError,
     job::AssembleContext,
-    task::{Sample, SampleContent},
+    task::{Batches, Sample, SampleContent, Splits},
 };
 
 /// Black pixels between the pictures of a grid.
@@ -49,6 +51,18 @@ pub fn load<D>(
     context: &AssembleContext<'_, D>,
 ) -> Result<ImageData, TaskError> {
     load_images(config, || Ok(Some(range.statistics())), context)
+}
+
+/// The batches of each part; the test part is seen as the validation part is.
+pub fn splits(images: &ImageData, seed: u64) -> Splits<ImageBatch> {
+    let of = |source: ImageBatches| {
+        Batches::new(source.num_batches() as u64, move |epoch, index| Ok(source.batch(epoch, index as usize)?))
+    };
+    Splits {
+        train: of(images.train_batches(seed)),
+        validation: images.validation_batches().map(of),
+        test: images.test_batches(TestViews::None).map(of),
+    }
 }
 
 /// The classes of a batch: `[batch]`; 0 where a picture may have several.
