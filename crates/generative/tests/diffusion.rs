@@ -1,0 +1,128 @@
+//! The U-Net and the process against PyTorch (tests/fixtures/make_diffusion.py), and what users of the job rely on.
+
+use burn::{
+    backend::{Autodiff, Flex, NdArray},
+    tensor::{
+        Distribution, Int, Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use generative::diffusion::{Diffusion, DiffusionConfig, Sampling, UNet, UNetConfig};
+use testkit::{Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path};
+use training_loop::weights;
+
+const TOLERANCE: f64 = 1e-4;
+
+fn fixture() -> Fixture {
+    Fixture::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/diffusion.safetensors"))
+}
+
+/// That of the fixture.
+fn config() -> UNetConfig {
+    UNetConfig {
+        image_size: 4,
+        image_channels: 1,
+        classes: 3,
+        base_channels: 8,
+        channel_multipliers: vec![1, 2],
+        num_res_blocks: 1,
+        attention_resolutions: vec![2],
+        num_heads: 2,
+        norm_groups: 4,
+        dropout: 0.0,
+    }
+}
+
+fn model<B: Backend>(fixture: &Fixture, device: &B::Device) -> UNet<B> {
+    let mut model = config().init::<B>(device);
+    weights::apply(&mut model, &fixture.under("weights.")).unwrap();
+    model
+}
+
+fn process<B: Backend>(device: &B::Device) -> Diffusion<B> {
+    DiffusionConfig { timesteps: 20, ..DiffusionConfig::default() }.init(device)
+}
+
+fn says_what_pytorch_says<B: AutodiffBackend>() {
+    let (device, fixture) = (Default::default(), fixture());
+    let model = model::<B>(&fixture, &device);
+    let process = process::<B>(&device);
+    let timesteps: Tensor<B, 1, Int> = fixture.int("timesteps", &device);
+    let (noised, target) = process.noised(
+        fixture.float("images", &device),
+        fixture.float("noise", &device),
+        timesteps.clone(),
+    );
+    assert_close(&noised, &fixture.float("noised", &device), TOLERANCE);
+    let said = model.forward(noised, timesteps, Some(fixture.int("classes", &device)));
+    assert_close(&said, &fixture.float("said", &device), TOLERANCE);
+    let wrong = said - target;
+    let loss = (wrong.clone() * wrong).mean();
+    assert_close(&loss, &fixture.float("loss", &device).reshape([1]), TOLERANCE);
+    let (gradients, without) = gradients_by_path(&model, loss);
+    assert!(without.is_empty(), "{without:?}");
+    for (name, expected) in fixture.under("gradients.") {
+        assert_data_close(&name, &gradients[&name], &expected, TOLERANCE);
+    }
+    let remaining = fixture.float::<B, 1>("remaining", &device).into_data();
+    for (actual, expected) in process.remaining().iter().zip(remaining.iter::<f64>()) {
+        assert!((actual - expected).abs() < 1e-6, "{actual} {expected}");
+    }
+}
+
+#[test]
+fn a_unet_says_what_pytorchs_says() {
+    says_what_pytorch_says::<Autodiff<Flex>>();
+    says_what_pytorch_says::<Autodiff<NdArray>>();
+}
+
+#[test]
+fn ddim_makes_what_pytorchs_makes() {
+    let (device, fixture) = (Default::default(), fixture());
+    let model = model::<Flex>(&fixture, &device);
+    let classes = Tensor::<Flex, 1, Int>::from_ints([1, 2], &device);
+    let made = process::<Flex>(&device).sample(
+        fixture.float("start", &device),
+        Sampling { steps: 3, eta: 0.0 },
+        |noised, timesteps| model.forward(noised, timesteps, Some(classes.clone())),
+        |_| (),
+    );
+    assert_close(&made, &fixture.float("made", &device), TOLERANCE);
+}
+
+#[test]
+fn no_class_is_what_the_last_row_says() {
+    let (device, fixture) = (Default::default(), fixture());
+    let model = model::<Flex>(&fixture, &device);
+    let images = fixture.float::<Flex, 4>("images", &device);
+    let timesteps: Tensor<Flex, 1, Int> = fixture.int("timesteps", &device);
+    let none = model.forward(images.clone(), timesteps.clone(), Some(Tensor::full([3], 3, &device)));
+    assert_close(&model.forward(images, timesteps, None), &none, 1e-6);
+}
+
+#[test]
+fn every_parameter_learns_once_the_zeros_are_gone() {
+    type B = Autodiff<Flex>;
+    let device = Default::default();
+    let model = config().init::<B>(&device);
+    // What is zero at first holds back what is below it: all weights are moved.
+    let model = training_loop::parameters::with_values(
+        model.clone(),
+        training_loop::parameters::values(&model)
+            .into_iter()
+            .map(|value| value.clone() + value.random_like(Distribution::Normal(0.0, 0.1)))
+            .collect(),
+    );
+    let images = Tensor::<B, 4>::random([2, 1, 4, 4], Distribution::Normal(0.0, 1.0), &device);
+    let said = model.forward(images, Tensor::from_ints([1, 5], &device), Some(Tensor::from_ints([0, 2], &device)));
+    every_parameter_has_gradient(&model, (said.clone() * said).mean());
+}
+
+#[test]
+fn a_network_begins_by_saying_nothing() {
+    let device = Default::default();
+    let model = config().init::<Flex>(&device);
+    let images = Tensor::<Flex, 4>::random([2, 1, 4, 4], Distribution::Normal(0.0, 1.0), &device);
+    let said = model.forward(images, Tensor::from_ints([1, 5], &device), None);
+    assert_eq!(said.abs().max().into_scalar(), 0.0);
+}
