@@ -23,12 +23,12 @@ fn config() -> UNetConfig {
         image_size: 4,
         image_channels: 1,
         classes: 3,
-        base_channels: 8,
+        base_channels: 4,
         channel_multipliers: vec![1, 2],
         num_res_blocks: 1,
         attention_resolutions: vec![2],
         num_heads: 2,
-        norm_groups: 4,
+        norm_groups: 2,
         dropout: 0.0,
     }
 }
@@ -48,11 +48,8 @@ fn says_what_pytorch_says<B: AutodiffBackend>() {
     let model = model::<B>(&fixture, &device);
     let process = process::<B>(&device);
     let timesteps: Tensor<B, 1, Int> = fixture.int("timesteps", &device);
-    let (noised, target) = process.noised(
-        fixture.float("images", &device),
-        fixture.float("noise", &device),
-        timesteps.clone(),
-    );
+    let (noised, target) =
+        process.noised(fixture.float("images", &device), fixture.float("noise", &device), timesteps.clone());
     assert_close(&noised, &fixture.float("noised", &device), TOLERANCE);
     let said = model.forward(noised, timesteps, Some(fixture.int("classes", &device)));
     assert_close(&said, &fixture.float("said", &device), TOLERANCE);

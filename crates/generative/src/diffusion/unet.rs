@@ -198,7 +198,11 @@ impl UNetConfig {
         let (base, levels) = (self.base_channels, &self.channel_multipliers);
         let image_size = self.image_size;
         assert!(self.validate().is_empty(), "UNet: {:?}", self.validate());
-        assert!(image_size.is_multiple_of(self.size_multiple()), "UNet: {} levels of {image_size} pixels", levels.len());
+        assert!(
+            image_size.is_multiple_of(self.size_multiple()),
+            "UNet: {} levels of {image_size} pixels",
+            levels.len()
+        );
         let told = 4 * base;
         let time1 = linear([base, told], Initializer::XavierUniform, device);
         let time2 = linear([told, told], Initializer::XavierUniform, device);

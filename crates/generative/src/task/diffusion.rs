@@ -160,11 +160,7 @@ impl Job for DiffusionJob {
 }
 
 /// The network for these pictures.
-fn network(
-    config: &UNetConfig,
-    options: &DiffusionOptions,
-    artefact: &ImageArtefact,
-) -> Result<UNetConfig, TaskError> {
+fn network(config: &UNetConfig, options: &DiffusionOptions, artefact: &ImageArtefact) -> Result<UNetConfig, TaskError> {
     let (size, multiple) = (artefact.image_size, config.size_multiple());
     if !size.is_multiple_of(multiple) {
         let levels = config.channel_multipliers.len();
@@ -175,7 +171,9 @@ fn network(
     }
     let classes = if options.conditional { artefact.classes.len() } else { 0 };
     if options.conditional && classes == 0 {
-        return Err("`task.conditional` needs pictures with classes, and these have none: set `data.labelled = true`".into());
+        return Err(
+            "`task.conditional` needs pictures with classes, and these have none: set `data.labelled = true`".into()
+        );
     }
     Ok(UNetConfig { image_size: size, image_channels: artefact.channels, classes, ..config.clone() })
 }
@@ -316,9 +314,8 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
         let painter = &self.painter;
         let images = on_device::<B::InnerBackend>(&mut batch, device);
         let [items, ..] = images.dims();
-        let uniform = |high: f64| {
-            Tensor::<B::InnerBackend, 1>::random([items], Distribution::Uniform(0.0, high), device)
-        };
+        let uniform =
+            |high: f64| Tensor::<B::InnerBackend, 1>::random([items], Distribution::Uniform(0.0, high), device);
         let last = painter.process.timesteps() - 1;
         // Rounding may give the end of a half-open range.
         let timesteps = uniform(last as f64 + 1.0).floor().int().clamp(0, last as i64);
@@ -438,7 +435,8 @@ impl ByStep {
             log_y: true,
             ..LinePlot::default()
         };
-        Section::new("Loss by noise", Body::LinePlot(plot))
-            .with_caption("Where there is little noise, what it is can hardly be told; where there is much, it is all there is.")
+        Section::new("Loss by noise", Body::LinePlot(plot)).with_caption(
+            "Where there is little noise, what it is can hardly be told; where there is much, it is all there is.",
+        )
     }
 }

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use data::image::{
-    Image, ImageArtefact, ImageBatch, ImageBatches, ImageConfig, ImageData, Labels, Statistics, augment::TestViews, grid, png,
+    Image, ImageArtefact, ImageBatch, ImageBatches, ImageConfig, ImageData, Labels, Statistics, augment::TestViews,
+    grid, png,
 };
 use image_tasks::load_images;
 pub use image_tasks::{ARTEFACT_FILE, load_artefact, on_device};
