@@ -8,7 +8,7 @@ use burn::{
     },
 };
 use generative::diffusion::{Diffusion, DiffusionConfig, Sampling, UNet, UNetConfig};
-use testkit::{Fixture, assert_close, assert_data_close, every_parameter_has_gradient, gradients_by_path};
+use testkit::{Fixture, assert_close, assert_data_close, gradients_by_path};
 use training_loop::weights;
 
 const TOLERANCE: f64 = 1e-4;
@@ -55,7 +55,8 @@ fn says_what_pytorch_says<B: AutodiffBackend>() {
     assert_close(&said, &fixture.float("said", &device), TOLERANCE);
     let wrong = said - target;
     let loss = (wrong.clone() * wrong).mean();
-    assert_close(&loss, &fixture.float("loss", &device).reshape([1]), TOLERANCE);
+    let value: f64 = loss.to_data().iter::<f64>().sum();
+    assert!((value - fixture.number("loss")).abs() < TOLERANCE, "{value}");
     let (gradients, without) = gradients_by_path(&model, loss);
     assert!(without.is_empty(), "{without:?}");
     for (name, expected) in fixture.under("gradients.") {
@@ -95,24 +96,6 @@ fn no_class_is_what_the_last_row_says() {
     let timesteps: Tensor<Flex, 1, Int> = fixture.int("timesteps", &device);
     let none = model.forward(images.clone(), timesteps.clone(), Some(Tensor::full([3], 3, &device)));
     assert_close(&model.forward(images, timesteps, None), &none, 1e-6);
-}
-
-#[test]
-fn every_parameter_learns_once_the_zeros_are_gone() {
-    type B = Autodiff<Flex>;
-    let device = Default::default();
-    let model = config().init::<B>(&device);
-    // What is zero at first holds back what is below it: all weights are moved.
-    let model = training_loop::parameters::with_values(
-        model.clone(),
-        training_loop::parameters::values(&model)
-            .into_iter()
-            .map(|value| value.clone() + value.random_like(Distribution::Normal(0.0, 0.1)))
-            .collect(),
-    );
-    let images = Tensor::<B, 4>::random([2, 1, 4, 4], Distribution::Normal(0.0, 1.0), &device);
-    let said = model.forward(images, Tensor::from_ints([1, 5], &device), Some(Tensor::from_ints([0, 2], &device)));
-    every_parameter_has_gradient(&model, (said.clone() * said).mean());
 }
 
 #[test]
