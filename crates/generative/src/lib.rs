@@ -1,4 +1,7 @@
 //! Networks that make and rebuild images, generic over burn's `Backend`.
 
+pub mod gan;
+#[cfg(feature = "training")]
+pub mod metrics;
 #[cfg(feature = "training")]
 pub mod task;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use generative::task::gan::GanJob;
 use sequence::task::{
     classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob,
     speech_classification::SpeechClassificationJob, speech_recognition::SpeechRecognitionJob,
@@ -31,6 +32,7 @@ const JOBS: Jobs = Jobs(&[
     job::<TransformerTranslationJob>(),
     job::<DecisionJob>(),
     job::<VitClassificationJob>(),
+    job::<GanJob>(),
 ]);
 
 fn main() -> ExitCode {
