@@ -108,6 +108,11 @@ fn check(blocks: &Blocks<GanJob>, artefact: &ImageArtefact) -> Result<(), TaskEr
                        or data with classes";
         return Err(message.into());
     }
+    if blocks.task.penalises_batches(&blocks.model) {
+        let message = "`model.discriminator_norm` is \"batch\", which makes the score of a picture depend on others, so its slope, which \
+                       `task.gradient_penalty` and `task.r1` penalise, means nothing: give \"none\" or \"spectral\"";
+        return Err(message.into());
+    }
     let symmetric = |values: &[f32]| values.iter().all(|value| *value == 0.5);
     if !symmetric(&artefact.statistics.mean) || !symmetric(&artefact.statistics.std) {
         return Err("`data.normalize`: a generator makes values from -1 to 1, so leave it out (\"auto\")".into());
