@@ -214,7 +214,7 @@ fn a_run_that_goes_on_ends_as_one_that_never_stopped() {
 fn a_job_that_makes_no_pictures_says_so() {
     let desk = tempfile::tempdir().unwrap();
     let settings = "model.embedding_size=8 model.hidden_size=8 training.max_steps=1";
-    train_config(desk.path(), "char-gru.toml", "words", settings, &[]);
+    train_config(desk.path(), "./quickstart.toml", "words", settings, &[]);
     for (flag, value) in [("--class", Some("7")), ("--interpolate", None)] {
         let mut arguments = vec!["generate", "--run", "words", flag];
         arguments.extend(value);
