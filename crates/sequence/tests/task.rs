@@ -253,6 +253,8 @@ fn a_trained_model_generates_from_its_artefacts() {
             seed,
             count,
             out: None,
+            class: None,
+            interpolate: None,
         };
         let mut pieces = Vec::new();
         LanguageModelJob::generate::<Inner>(&blocks, &trained, &request, &mut |piece| {

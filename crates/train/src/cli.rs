@@ -247,7 +247,7 @@ pub struct EvalArgs {
 /// `train generate`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  train generate --run quickstart --prompt \"Once upon a time\" --tokens 300 --temperature 0.7"
+    after_help = "Examples:\n  train generate --run quickstart --prompt \"Once upon a time\" --tokens 300 --temperature 0.7\n  train generate --run gan-digits --n 64 --out grid.png\n  train generate --run gan-digits --class 7 --interpolate --n 16 --out walk.gif"
 )]
 pub struct GenerateArgs {
     /// The trained model.
@@ -295,12 +295,36 @@ pub struct GenerateArgs {
     pub n: usize,
 
     /// File to write pictures to
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Pictures")]
     pub out: Option<PathBuf>,
+
+    /// The class of the pictures, for models that make them by class
+    #[arg(long, value_name = "NAME|NUMBER", help_heading = "Pictures")]
+    pub class: Option<String>,
+
+    /// Go from picture to picture: an animation where --out ends in .gif, else a row of a grid for each way
+    #[arg(long, help_heading = "Pictures")]
+    pub interpolate: bool,
+
+    /// How many pictures a way has [default: 48 in an animation, 10 in a row]
+    #[arg(long, value_name = "N", value_parser = count, requires = "interpolate", help_heading = "Pictures")]
+    pub frames: Option<usize>,
 
     /// Where to compute.
     #[command(flatten)]
     pub device: DeviceArgs,
+}
+
+/// Pictures of an animation, and of a row of a grid, unless --frames says otherwise.
+const FRAMES: [usize; 2] = [48, 10];
+
+impl GenerateArgs {
+    /// How many pictures there are on the way from one to another, where the way is asked for.
+    pub fn frames(&self) -> Option<usize> {
+        let moving =
+            self.out.as_ref().is_some_and(|out| out.extension().is_some_and(|end| end.eq_ignore_ascii_case("gif")));
+        self.interpolate.then(|| self.frames.unwrap_or(if moving { FRAMES[0] } else { FRAMES[1] }))
+    }
 }
 
 /// `train predict`.
@@ -504,6 +528,8 @@ mod tests {
             "generate --run a --top-p 0",
             "generate --run a --top-k 0",
             "generate --run a --temperature -1",
+            "generate --run a --frames 8",
+            "generate --run a --interpolate --frames 0",
             "eval --run a --checkpoint newest",
             "config",
             "config --config x --schema",
@@ -522,6 +548,17 @@ mod tests {
         };
         assert_eq!((args.run.run.as_str(), args.prompt.as_str(), args.top_k), ("a", "Once", Some(5)));
         assert_eq!(args.run.checkpoint, Some(CheckpointRequest::Step(20)));
+        for (flags, frames) in [
+            ("", None),
+            ("--interpolate", Some(10)),
+            ("--interpolate --out walk.gif", Some(48)),
+            ("--interpolate --out walk.gif --frames 7 --class cat", Some(7)),
+        ] {
+            let Some(Command::Generate(args)) = parse(&format!("generate --run a {flags}")).unwrap().command else {
+                panic!("not generate")
+            };
+            assert_eq!(args.frames(), frames, "{flags}");
+        }
         assert!(
             matches!(parse("config --schema").unwrap().command, Some(Command::Config(args)) if args.schema == Some(None))
         );

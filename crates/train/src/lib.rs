@@ -8,6 +8,7 @@
 //! }
 //! ```
 
+mod animation;
 pub mod backend;
 pub mod cli;
 mod commands;

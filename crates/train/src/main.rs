@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use generative::task::diffusion::DiffusionJob;
+use generative::task::{diffusion::DiffusionJob, gan::GanJob};
 use sequence::task::{
     classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob,
     speech_classification::SpeechClassificationJob, speech_recognition::SpeechRecognitionJob,
@@ -33,6 +33,7 @@ const JOBS: Jobs = Jobs(&[
     job::<DecisionJob>(),
     job::<VitClassificationJob>(),
     job::<DiffusionJob>(),
+    job::<GanJob>(),
 ]);
 
 fn main() -> ExitCode {

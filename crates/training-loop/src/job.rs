@@ -47,6 +47,10 @@ pub trait Job: Sized + 'static {
     const SUMMARY: &'static str;
     /// Whether [`Job::predict`] can write what a prediction rests on: [`PredictRequest::explain`].
     const EXPLAINS: bool = false;
+    /// Whether [`Job::generate`] can make things of one class: [`GenerateRequest::class`].
+    const MAKES_CLASSES: bool = false;
+    /// Whether [`Job::generate`] can go from one thing to another: [`GenerateRequest::interpolate`].
+    const INTERPOLATES: bool = false;
 
     /// `[data]`: where the data come from and how they are batched.
     type Data: Block;
@@ -159,6 +163,11 @@ pub struct GenerateRequest {
     pub count: usize,
     /// File for pictures.
     pub out: Option<PathBuf>,
+    /// The class of what is made: its name, or its number. Only jobs that say [`Job::MAKES_CLASSES`] are asked for it.
+    pub class: Option<String>,
+    /// Pictures on the way from one to another, instead of pictures that have nothing to do with each other. Only jobs that say
+    /// [`Job::INTERPOLATES`] are asked for it.
+    pub interpolate: Option<usize>,
 }
 
 /// What `train predict` asks for.

@@ -6,6 +6,7 @@
 //!   metrics.jsonl              one line a logged window or validation
 //!   checkpoints/step-N/        see `checkpoint`; `last` and `best` are files that name one, `average/` is a mean of several
 //!   samples/step-000500.txt    what the model made
+//!   samples/over-time.gif      pictures that it made, one after another
 //!   report/<name>.json         sections of the report that the task writes
 //!   summary.json               how the run ended
 //!   compare.json               other runs that its report shows
@@ -156,6 +157,27 @@ impl RunFolder {
             SampleContent::Gif(bytes) => ("gif", bytes.as_slice()),
         };
         self.write(&format!("samples/step-{step:06}{dash}{}.{extension}", sample.name), content)
+    }
+
+    /// The main samples that are pictures, in the order of their steps; those of a run that went on are all there.
+    pub fn pictures(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let folder = self.root.join("samples");
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(TrainError::io(&folder))? {
+            let path = entry.map_err(TrainError::io(&folder))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let step = name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".png")?.parse::<u64>().ok());
+            found.extend(step.map(|step| (step, path)));
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Writes an animation of [`pictures`](Self::pictures), and returns its path in the run folder.
+    pub fn write_animation(&self, gif: &[u8]) -> Result<&'static str, TrainError> {
+        const NAME: &str = "samples/over-time.gif";
+        self.write(NAME, gif)?;
+        Ok(NAME)
     }
 }
 

@@ -28,6 +28,13 @@ pub fn run(jobs: &Jobs, args: &GenerateArgs, out: &mut dyn Write) -> Result<(), 
 pub fn job<J: Job>(args: &GenerateArgs, located: &Located, out: &mut dyn Write) -> Result<(), Failure> {
     let run = located.run.as_path();
     let Opened { experiment, checkpoint, choice } = Opened::<J>::new(located, &args.run, &args.device, &[])?;
+    if args.class.is_some() && !J::MAKES_CLASSES {
+        return Err(Failure::user(format!("the job \"{}\" makes nothing by class: leave out --class", J::NAME)));
+    }
+    if args.interpolate && !J::INTERPOLATES {
+        let message = "has no pictures to go between: leave out --interpolate";
+        return Err(Failure::user(format!("the job \"{}\" {message}", J::NAME)));
+    }
     let request = GenerateRequest {
         prompt: args.prompt.clone(),
         tokens: args.tokens,
@@ -40,6 +47,8 @@ pub fn job<J: Job>(args: &GenerateArgs, located: &Located, out: &mut dyn Write) 
         seed: args.seed,
         count: args.n,
         out: args.out.clone(),
+        class: args.class.clone(),
+        interpolate: args.frames(),
     };
     backend::dispatch(&choice, Generation::<J> { experiment: &experiment, run, checkpoint: &checkpoint, request, out })?
 }

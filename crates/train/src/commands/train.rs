@@ -24,6 +24,7 @@ use super::{
     stages::{self, Main, Staged},
 };
 use crate::{
+    animation,
     backend::{self, BackendChoice, WithBackend},
     cli::{Progress, TrainArgs},
     config::{self, ConfigSource, Loaded, Override},
@@ -346,6 +347,11 @@ fn summarise(
         }
     }
     run.write("summary.json", format!("{summary:#}\n").as_bytes())?;
+    if result.as_ref().is_ok_and(|outcome| outcome.reason != StopReason::Interrupted)
+        && let Err(error) = animation::write(run)
+    {
+        eprintln!("no animation of the samples could be written: {error}");
+    }
     if let Err(error) = report::write(run.root()) {
         eprintln!("the report could not be written: {error}");
     }

@@ -1,0 +1,7 @@
+//! How near made things are to real ones, by their features: numbers in, numbers out, without tensors.
+
+mod fid;
+mod precision_recall;
+
+pub use fid::{Moments, frechet_distance};
+pub use precision_recall::{PrecisionRecall, precision_recall};

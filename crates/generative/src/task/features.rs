@@ -1,0 +1,167 @@
+//! A small network whose features say how alike pictures are: a classifier of the run's own training pictures.
+//!
+//! FID is defined by the features of Inception-v3, whose weights no run has at hand, and which know nothing of digits. A classifier that was
+//! trained on the same pictures tells apart what differs in them (as the "LeNet FID" of MNIST does), costs seconds, and needs no file. Its
+//! distances are comparable between runs with the same data and seed, not with published ones.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::{AutodiffModule, Module},
+    tensor::{
+        Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use data::image::{ImageArtefact, ImageBatches, ImageData};
+use layers::{
+    batch_norm::{BatchNorm, BatchNormConfig},
+    convolution::{Conv2d, Conv2dConfig},
+    loss::{CrossEntropy, cross_entropy},
+    pooling::{Pool2dOptions, adaptive_avg_pool2d, max_pool2d},
+    projection::{Linear, LinearConfig},
+};
+use training_loop::{
+    error::TaskError,
+    optimizer::{Optimizer, OptimizerConfig, ParameterPlan},
+    parameters,
+    preparation::{Activity, Preparation},
+    task::OptimizerScope,
+    weights,
+};
+
+use super::pictures::{classes, on_device};
+
+/// The file of a run that keeps the network.
+pub const FEATURES_FILE: &str = "features.safetensors";
+
+/// Channels of each block; the last are the features.
+const CHANNELS: [usize; 3] = [16, 32, 64];
+
+/// The learning rate of the first step; it falls to 0 in a straight line.
+const LEARNING_RATE: f64 = 4e-3;
+
+/// Three blocks of convolution, batch normalisation, rectifier and pool; the mean of each channel is a feature.
+#[derive(Module, Debug)]
+pub struct FeatureNetwork<B: Backend> {
+    /// From pixels to features.
+    pub blocks: Vec<Block<B>>,
+    /// From features to classes.
+    pub head: Linear<B>,
+}
+
+/// A convolution and its normalisation.
+#[derive(Module, Debug)]
+pub struct Block<B: Backend> {
+    /// `[channels_out, channels_in, 3, 3]`
+    pub conv: Conv2d<B>,
+    /// Of its channels.
+    pub norm: BatchNorm<B>,
+}
+
+impl<B: Backend> FeatureNetwork<B> {
+    /// One with random weights for these pictures. Also that is of use: convolutions that nothing was taught notice what differs.
+    pub fn new(artefact: &ImageArtefact, device: &B::Device) -> Self {
+        let inputs = std::iter::once(artefact.channels).chain(CHANNELS);
+        let block = |(inputs, outputs)| Block {
+            conv: Conv2dConfig::new([inputs, outputs], [3, 3])
+                .with_padding(1)
+                .with_bias(false)
+                .with_kaiming_normal_fan_out()
+                .init(device),
+            norm: BatchNormConfig::new(outputs).init(device),
+        };
+        let blocks = inputs.zip(CHANNELS).map(block).collect();
+        Self { blocks, head: LinearConfig::new(CHANNELS[2], artefact.classes.len().max(1)).init(device) }
+    }
+
+    /// # Shapes
+    /// - pictures: `[batch, channels, height, width]`
+    /// - output: `[batch, features]`
+    pub fn features(&self, pictures: Tensor<B, 4>) -> Tensor<B, 2> {
+        let last = self.blocks.iter().fold(pictures, |x, block| {
+            let x = block.norm.forward(block.conv.forward(x), None, true);
+            let [_, _, height, width] = x.dims();
+            if height.min(width) < 4 { x } else { max_pool2d(x, &Pool2dOptions::new([2, 2])) }
+        });
+        adaptive_avg_pool2d(last, [1, 1]).flatten(1, 3)
+    }
+
+    /// # Shapes
+    /// - features: `[batch, features]`
+    /// - output: `[batch, classes]`
+    pub fn classify(&self, features: Tensor<B, 2>) -> Tensor<B, 2> {
+        self.head.forward(features)
+    }
+
+    /// For the run's folder.
+    ///
+    /// # Errors
+    /// When a weight has no type of a safetensors file, which none has.
+    pub fn to_file(&self) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
+        Ok(BTreeMap::from([(FEATURES_FILE.to_string(), weights::to_safetensors(&weights::collect::<B, _>(self))?)]))
+    }
+
+    /// The network that a run keeps.
+    ///
+    /// # Errors
+    /// When the file is damaged or of other pictures.
+    pub fn of_file(path: &std::path::Path, artefact: &ImageArtefact, device: &B::Device) -> Result<Self, TaskError> {
+        let mut network = Self::new(artefact, device);
+        weights::apply(&mut network, &weights::read(path)?)
+            .map_err(|message| format!("{} does not fit these pictures: {message}", path.display()))?;
+        Ok(network)
+    }
+}
+
+/// A network that has learned the classes of the training pictures; what follows from the seed alone.
+///
+/// # Errors
+/// When a picture cannot be read any more.
+pub fn train<B: AutodiffBackend>(
+    images: &ImageData,
+    steps: usize,
+    seed: u64,
+    device: &B::Device,
+    progress: &dyn Preparation,
+) -> Result<FeatureNetwork<B::InnerBackend>, TaskError> {
+    B::seed(device, seed);
+    let mut network = FeatureNetwork::<B>::new(images.artefact(), device);
+    let plan = ParameterPlan::new(parameters::list(&network), &[], &[])?;
+    let rule =
+        OptimizerConfig::Adamw { learning_rate: LEARNING_RATE, betas: [0.9, 0.99], eps: 1e-8, weight_decay: 1e-2 };
+    let mut optimizer = Optimizer::<B>::new(rule, OptimizerScope::all(), &plan);
+    let batches = images.train_batches(seed);
+    let each = batches.num_batches();
+    for step in 0..steps {
+        progress.progress(&Activity::items("feature network", "steps", step, steps));
+        let mut batch = batches.batch((step / each) as u64, step % each)?;
+        let labels = classes::<B>(&batch, device);
+        let logits = network.classify(network.features(on_device(&mut batch, device)));
+        let mut gradients = cross_entropy(logits, labels, &CrossEntropy::default()).backward();
+        let gradients = parameters::take_gradients(&network, &mut gradients, |_| true);
+        network = optimizer.step(network, gradients, 1.0 - step as f64 / steps as f64, &plan);
+    }
+    let network = network.valid();
+    if let Some(held_out) = images.validation_batches().or_else(|| images.test_batches(Default::default())) {
+        let accuracy = accuracy(&network, &held_out, device)?;
+        let count = held_out.num_items();
+        progress.note(&format!("feature network: {steps} steps, accuracy {accuracy:.3} on {count} held-out images"));
+    }
+    Ok(network)
+}
+
+fn accuracy<B: Backend>(
+    network: &FeatureNetwork<B>,
+    batches: &ImageBatches,
+    device: &B::Device,
+) -> Result<f64, TaskError> {
+    let mut right = 0;
+    for index in 0..batches.num_batches() {
+        let mut batch = batches.batch(0, index)?;
+        let labels = classes::<B>(&batch, device);
+        let said = network.classify(network.features(on_device(&mut batch, device))).argmax(1).flatten::<1>(0, 1);
+        right += said.equal(labels).into_data().iter::<bool>().filter(|right| *right).count();
+    }
+    Ok(right as f64 / batches.num_items().max(1) as f64)
+}

@@ -1,0 +1,331 @@
+//! How the two networks learn from each other.
+
+use std::collections::BTreeMap;
+
+use burn::{
+    module::Module,
+    tensor::{
+        Distribution, Int, Tensor,
+        backend::{AutodiffBackend, Backend},
+    },
+};
+use data::image::{Image, ImageBatch, ImageData, png};
+use report::{Body, Picture, PictureBytes, PictureSource, Section, Table};
+use training_loop::{
+    error::TaskError,
+    job::Blocks,
+    preparation::Preparation,
+    task::{InnerModel, OptimizerScope, Sample, Scores, StepContext, StepOutput, Task},
+};
+
+use super::{Features, GanJob, GanOptions};
+use crate::{
+    gan::{Conditional, Gan, Generator, penalty},
+    task::{
+        evaluator::Evaluator,
+        features::FeatureNetwork,
+        latents,
+        pictures::{self, classes, on_device},
+    },
+};
+
+/// The names of the optimisers.
+const DISCRIMINATOR: &str = "discriminator";
+const GENERATOR: &str = "generator";
+
+/// Keeps the random numbers of samples and of scored pictures apart from the rest of what follows from a seed.
+const SHOWN: u64 = 0x7368_6f77;
+const SCORED: u64 = 0x7363_6f72;
+
+/// Pictures that are made at a time where none learns from them.
+const AT_ONCE: usize = 100;
+
+/// Generated pictures in the report beside the training pictures that are nearest to them.
+const COMPARED: usize = 8;
+
+/// A generator and a discriminator that play against each other.
+pub struct GanTask<B: AutodiffBackend> {
+    options: GanOptions,
+    conditional: bool,
+    images: ImageData,
+    seed: u64,
+    network: Option<FeatureNetwork<B::InnerBackend>>,
+    evaluator: Option<Evaluator<B::InnerBackend>>,
+    pages: BTreeMap<String, serde_json::Value>,
+}
+
+impl<B: AutodiffBackend> GanTask<B> {
+    /// A task on these pictures; `network` is the one that scores.
+    pub fn new(
+        blocks: &Blocks<GanJob>,
+        images: ImageData,
+        network: Option<FeatureNetwork<B::InnerBackend>>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            options: blocks.task.clone(),
+            conditional: blocks.model.conditional != Conditional::None,
+            images,
+            seed,
+            network,
+            evaluator: None,
+            pages: BTreeMap::new(),
+        }
+    }
+
+    /// Random pictures, of the classes where they are made by class.
+    fn made<C: Backend>(
+        generator: &Generator<C>,
+        count: usize,
+        classes: Option<Tensor<C, 1, Int>>,
+        device: &C::Device,
+    ) -> Tensor<C, 4> {
+        let shape = [count, generator.latent_size()];
+        generator.forward(Tensor::random(shape, Distribution::Normal(0.0, 1.0), device), classes)
+    }
+
+    fn discriminator_step(
+        &self,
+        model: &Gan<B>,
+        mut batch: ImageBatch,
+        classes: Option<Tensor<B, 1, Int>>,
+        context: &StepContext<'_, B>,
+    ) -> StepOutput<B> {
+        let (count, device) = (batch.batch_size, context.device);
+        let discriminator = &model.discriminator;
+        let real = on_device::<B>(&mut batch, device);
+        // Without the generator's graph: it does not learn here.
+        let made = Self::made(&model.generator.clone().no_grad(), count, classes.clone(), device);
+        let real_scores = discriminator.forward(real.clone(), classes.clone());
+        let made_scores = discriminator.forward(made.clone(), classes.clone());
+        let game = self.options.loss;
+        let mut loss = game.discriminator(real_scores.clone(), made_scores.clone());
+        let mut metrics = vec![
+            ("adversarial_loss/discriminator", loss.clone().inner()),
+            ("discriminator_output/real", game.mean_output(real_scores.inner())),
+            ("discriminator_output/generated", game.mean_output(made_scores.inner())),
+        ];
+        let weight = self.options.gradient_penalty();
+        if weight > 0.0 {
+            let mix = penalty::mix::<B>(count, device);
+            let penalty = penalty::gradient_penalty(discriminator, real.clone(), made, mix, classes.clone());
+            metrics.push(("gradient_penalty", penalty.clone().inner()));
+            loss = loss + penalty * weight;
+        }
+        let GanOptions { r1, r1_every, .. } = self.options;
+        if r1 > 0.0 && context.step.is_multiple_of(r1_every) {
+            let penalty = penalty::r1(discriminator, real, classes);
+            metrics.push(("r1_penalty", penalty.clone().inner()));
+            loss = loss + penalty * (r1 * r1_every as f64);
+        }
+        let output = StepOutput::new(loss, count);
+        metrics.into_iter().fold(output, |output, (name, value)| output.with_metric(name, value))
+    }
+
+    fn generator_step(
+        &self,
+        model: &Gan<B>,
+        count: usize,
+        classes: Option<Tensor<B, 1, Int>>,
+        device: &B::Device,
+    ) -> StepOutput<B> {
+        let made = Self::made(&model.generator, count, classes.clone(), device);
+        // The way back leads through the discriminator, but its weights need no gradient.
+        let scores = model.discriminator.clone().no_grad().forward(made, classes);
+        let loss = self.options.loss.generator(scores);
+        let shown = loss.clone().inner();
+        StepOutput::new(loss, count).with_metric("adversarial_loss/generator", shown)
+    }
+
+    /// The classes of pictures to be made: each in turn; none where they are not made by class.
+    fn classes_in_turn(&self, count: usize) -> Option<Vec<i32>> {
+        let classes = self.images.classes.len();
+        self.conditional.then(|| (0..count).map(|place| (place % classes) as i32).collect())
+    }
+
+    /// Scores generated pictures, and shows some beside what is nearest to them.
+    fn score(
+        &self,
+        generator: &Generator<B::InnerBackend>,
+        evaluator: &Evaluator<B::InnerBackend>,
+        device: &B::Device,
+    ) -> Result<(Scores, Vec<Section>), TaskError> {
+        let count = self.options.scored_images;
+        let latents = latents::latents(generator.latent_size(), self.seed ^ SCORED, count);
+        let asked = self.classes_in_turn(count);
+        let mut first = Vec::new();
+        let made = latents.chunks(AT_ONCE).enumerate().map(|(part, latents)| {
+            let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
+            let pictures = pictures_of(generator, latents, asked, device);
+            if part == 0 {
+                let few = COMPARED.min(latents.len());
+                first = pictures::images(pictures.clone().narrow(0, 0, few), self.images.artefact());
+            }
+            pictures
+        });
+        let seen = evaluator.look(made)?;
+        let scores = evaluator.scores(&seen, asked.as_deref())?;
+        let nearest = evaluator.nearest(&seen, first.len())?;
+        let sections = vec![self.score_table(&scores, evaluator.floor()), self.nearest_pictures(&first, &nearest)?];
+        Ok((scores, sections))
+    }
+
+    fn score_table(&self, scores: &Scores, floor: Option<f64>) -> Section {
+        let meaning = |name: &str| match name {
+            "fid" => "distance of the features of generated and real pictures; smaller is better",
+            "precision" => "share of generated pictures that are like real ones",
+            "recall" => "share of real pictures that are like generated ones",
+            "diversity" => "how far generated pictures lie apart, as a share of real ones; near 0 they are all one",
+            "classes_covered" => "classes that are generated at all, by the classifier",
+            "class_evenness" => "how evenly classes are generated: 1 where all are alike",
+            "class_accuracy" => "share of generated pictures that are of the class that was asked for",
+            _ => "",
+        };
+        let row = |(name, value): (&String, &f64)| {
+            let named = !meaning(name).is_empty();
+            named.then(|| vec![name.replace('_', " "), format!("{value:.3}"), meaning(name).to_string()])
+        };
+        let mut rows: Vec<_> = scores.iter().filter_map(row).collect();
+        if let Some(floor) = floor {
+            let meaning = "the same distance of held-out real pictures: no generator can be expected to be nearer";
+            rows.push(vec!["fid of real pictures".into(), format!("{floor:.3}"), meaning.into()]);
+        }
+        let columns = ["score", "value", "meaning"].map(str::to_string).to_vec();
+        let of = match self.options.features {
+            Features::Random => "a network with random weights",
+            _ => "a small classifier of the training pictures",
+        };
+        let caption = format!(
+            "{} generated pictures, by the features of {of}: to compare runs on these data, not with published numbers.",
+            self.options.scored_images
+        );
+        Section::new("Generated and real", Body::Table(Table { columns, rows })).with_caption(caption)
+    }
+
+    fn nearest_pictures(&self, made: &[Image], nearest: &[usize]) -> Result<Section, TaskError> {
+        let mut images = Vec::new();
+        let labelled =
+            |image: &Image, label: String| Picture { label, source: PictureSource::Data(PictureBytes(png(image))) };
+        for (made, index) in made.iter().zip(nearest) {
+            images.push(labelled(made, "generated".into()));
+            images.push(labelled(&self.images.prepared(*index)?, format!("nearest: {}", self.images.name(*index))));
+        }
+        let caption = "Generated pictures, each before the training picture that is nearest to it: a generator that learned by heart \
+                       makes the same twice.";
+        Ok(Section::new("Nearest training pictures", Body::Image { images }).with_caption(caption))
+    }
+}
+
+/// Pictures of given random numbers and classes.
+pub(super) fn pictures_of<B: Backend>(
+    generator: &Generator<B>,
+    latents: &[latents::Latent],
+    classes: Option<&[i32]>,
+    device: &B::Device,
+) -> Tensor<B, 4> {
+    let classes = classes.map(|classes| Tensor::from_data(classes, device));
+    generator.forward(latents::on_device(latents, device), classes)
+}
+
+impl<B: AutodiffBackend> Task<B> for GanTask<B> {
+    type Model = Gan<B>;
+    type Batch = ImageBatch;
+
+    fn item_name(&self) -> &'static str {
+        "images"
+    }
+
+    fn optimizers(&self) -> Vec<OptimizerScope> {
+        vec![
+            OptimizerScope { name: DISCRIMINATOR, parameters: "discriminator.*", updates: self.options.n_critic() },
+            OptimizerScope { name: GENERATOR, parameters: "generator.*", updates: 1 },
+        ]
+    }
+
+    fn prepare(
+        &mut self,
+        _model: &InnerModel<B, Self>,
+        device: &B::Device,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        if let Some(network) = self.network.clone() {
+            let by_class = self.options.features == Features::Classifier;
+            let count = self.options.scored_images;
+            self.evaluator = Some(Evaluator::new(network, by_class, &self.images, count, device, progress)?);
+        }
+        Ok(())
+    }
+
+    fn training_step(
+        &mut self,
+        model: &Self::Model,
+        batch: Self::Batch,
+        context: &StepContext<'_, B>,
+    ) -> Result<StepOutput<B>, TaskError> {
+        let classes = self.conditional.then(|| classes::<B>(&batch, context.device));
+        Ok(match context.optimizer {
+            DISCRIMINATOR => self.discriminator_step(model, batch, classes, context),
+            _ => self.generator_step(model, batch.batch_size, classes, context.device),
+        })
+    }
+
+    fn evaluate(
+        &mut self,
+        model: &InnerModel<B, Self>,
+        batches: &mut dyn Iterator<Item = Result<Self::Batch, TaskError>>,
+        device: &B::Device,
+    ) -> Result<Scores, TaskError> {
+        let mut means = Vec::new();
+        let mut items = 0.0;
+        for batch in batches {
+            let mut batch = batch?;
+            let count = batch.batch_size;
+            let classes = self.conditional.then(|| classes::<B::InnerBackend>(&batch, device));
+            let real = on_device::<B::InnerBackend>(&mut batch, device);
+            let made = Self::made(&model.generator, count, classes.clone(), device);
+            let output = |pictures| {
+                let scores = model.discriminator.forward(pictures, classes.clone());
+                self.options.loss.mean_output(scores) * count as f64
+            };
+            means.push(Tensor::cat(vec![output(real), output(made)], 0));
+            items += count as f64;
+        }
+        if means.is_empty() {
+            return Err("there are no held-out pictures to score".into());
+        }
+        let sums = Tensor::stack::<2>(means, 0).sum_dim(0).into_data();
+        let names = ["discriminator_output/real", "discriminator_output/generated"].map(str::to_string);
+        let mut scores: Scores = names.into_iter().zip(sums.iter::<f64>().map(|sum| sum / items)).collect();
+        if let Some(evaluator) = &self.evaluator {
+            let (of_generated, sections) = self.score(&model.generator, evaluator, device)?;
+            scores.extend(of_generated);
+            self.pages = BTreeMap::from([("generated".to_string(), serde_json::to_value(sections)?)]);
+        }
+        Ok(scores)
+    }
+
+    fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
+        let classes = self.images.classes.len();
+        // A row a class where there are classes.
+        let (count, columns, asked) = match self.conditional {
+            false => (self.options.samples, None, None),
+            true => {
+                let columns = (self.options.samples / classes).max(1);
+                let asked = (0..classes).flat_map(|class| vec![class as i32; columns]).collect::<Vec<_>>();
+                (asked.len(), Some(columns), Some(asked))
+            }
+        };
+        let latents = latents::latents(model.generator.latent_size(), self.seed ^ SHOWN, count);
+        let mut shown = Vec::new();
+        for (part, latents) in latents.chunks(AT_ONCE).enumerate() {
+            let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
+            let pixels = pictures_of(&model.generator, latents, asked, device);
+            shown.extend(pictures::images(pixels, self.images.artefact()));
+        }
+        Ok(vec![pictures::sample("", &shown, columns)])
+    }
+
+    fn pages(&self) -> BTreeMap<String, serde_json::Value> {
+        self.pages.clone()
+    }
+}
