@@ -1,6 +1,6 @@
 //! The job `diffusion`: a U-Net that learns to take noise away, and images that it makes of noise.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use burn::{
     module::Module,
@@ -18,15 +18,22 @@ use training_loop::{
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, GenerateRequest, Generated, Job, Trained},
     model_block,
+    preparation::Preparation,
     task::{InnerModel, Sample, SampleContent, Scores, StepContext, StepOutput, Task},
     weights,
 };
 
-use super::pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange, in_grid, load_artefact, on_device};
+use super::{
+    generation::{self, Asked},
+    latents::{self, Latent},
+    pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange, in_grid, load_artefact, on_device},
+    scoring::{AT_ONCE, Features, Scorer},
+};
 use crate::diffusion::{Diffusion, DiffusionConfig, NoiseSchedule, Prediction, Sampling, UNet, UNetConfig};
 
-/// Pictures that are made at a time: what they take of memory is bounded.
-const MADE_TOGETHER: usize = 64;
+/// Keeps the random numbers of samples and of scored pictures apart from the rest of what follows from a seed.
+const SHOWN: u64 = 0x7368_6f77;
+const SCORED: u64 = 0x7363_6f72;
 
 /// Pictures in the animation of how they appear, and its frames.
 const ANIMATED: usize = 16;
@@ -61,8 +68,15 @@ pub struct DiffusionOptions {
     pub sampling_steps: usize,
     /// Fresh noise at each of these: 0 is DDIM (arXiv:2010.02502); 1 with `sampling_steps` as many as `timesteps` is DDPM.
     pub eta: f64,
-    /// Pictures in the grid that is made after each validation; 0: none. With classes, the same number of each.
-    pub num_samples: usize,
+    /// Generated pictures in a sample; where they are made by class, so many of each, as many as fit in it.
+    pub samples: usize,
+    /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
+    /// pictures before the first step), `random` (the same, untaught) or `none` (no such scores).
+    pub features: Features,
+    /// Steps in which that classifier learns.
+    pub classifier_steps: usize,
+    /// Generated pictures that are scored at each validation.
+    pub scored_images: usize,
 }
 
 impl Default for DiffusionOptions {
@@ -76,7 +90,10 @@ impl Default for DiffusionOptions {
             guidance_scale: 2.0,
             sampling_steps: 50,
             eta: 0.0,
-            num_samples: 64,
+            samples: 64,
+            features: Features::default(),
+            classifier_steps: 400,
+            scored_images: 500,
         }
     }
 }
@@ -97,6 +114,9 @@ impl Validate for DiffusionOptions {
             "guidance_scale",
             "must be at least 0; usual: 1 to 4",
         );
+        problems.check((1..=1024).contains(&self.samples), "samples", "must be from 1 to 1024");
+        problems.check(self.classifier_steps > 0, "classifier_steps", "must be at least 1");
+        problems.check(self.scored_images > 1, "scored_images", "must be at least 2");
     }
 }
 
@@ -114,6 +134,8 @@ pub struct DiffusionJob;
 impl Job for DiffusionJob {
     const NAME: &'static str = "diffusion";
     const SUMMARY: &'static str = "a denoising diffusion model (DDPM, sampled by DDIM) that makes pictures of noise";
+    const MAKES_CLASSES: bool = true;
+    const INTERPOLATES: bool = true;
 
     type Data = PictureBlock;
     type Model = UNetConfig;
@@ -126,15 +148,24 @@ impl Job for DiffusionJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         let artefact = images.artefact();
+        let knows_classes = blocks.data.0.labelled && !artefact.multi_label;
+        let DiffusionOptions { conditional, features, classifier_steps, scored_images, .. } = blocks.task;
+        if conditional && !knows_classes {
+            return Err("`task.conditional` needs pictures of one class each: give false, or data with classes".into());
+        }
+        features.check(knows_classes, artefact)?;
+        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
         let config = network(&blocks.model, &blocks.task, artefact)?;
         B::seed(context.device, context.seed);
         let model = config.init::<B>(context.device);
         let painter = Painter::new(&blocks.task, artefact, context.device);
-        let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), artefact.to_json().into_bytes())]);
+        let mut artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), artefact.to_json().into_bytes())]);
+        artefacts.extend(scorer.artefacts()?);
         let mut facts = images.facts.lines();
         facts.push(("parameters".into(), model.num_params().to_string()));
         let splits = pictures::splits(&images, context.seed);
-        let task = DiffusionTask { options: blocks.task.clone(), painter, seed: context.seed, pages: BTreeMap::new() };
+        let task =
+            DiffusionTask { options: blocks.task.clone(), painter, scorer, seed: context.seed, pages: BTreeMap::new() };
         Ok(Assembled { task, model, splits, artefacts, facts })
     }
 
@@ -149,13 +180,14 @@ impl Job for DiffusionJob {
         weights::apply(&mut model, trained.weights)?;
         let painter = Painter::<B>::new(&blocks.task, &artefact, trained.device);
         B::seed(trained.device, request.seed);
-        let classes = painter.classes_in_turn(request.count);
-        let made = painter.paint(&model, painter.noise(request.count, trained.device), &classes, |_| ());
-        let grid = in_grid(&made, painter.columns(request.count));
-        let path = request.out.as_deref().unwrap_or(Path::new("generated.png"));
-        std::fs::write(path, data::image::png(&grid))
-            .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-        Ok(output(Generated::File(path))?)
+        let asked = Asked {
+            latent_size: painter.latent_size(),
+            by_class: blocks.task.conditional,
+            by_class_key: "task.conditional",
+        };
+        generation::generate(request, &asked, &artefact, output, |latents, classes| {
+            painter.paint(&model, latents, Some(classes), trained.device, |_| ())
+        })
     }
 }
 
@@ -170,11 +202,6 @@ fn network(config: &UNetConfig, options: &DiffusionOptions, artefact: &ImageArte
         return Err(message.into());
     }
     let classes = if options.conditional { artefact.classes.len() } else { 0 };
-    if options.conditional && classes == 0 {
-        return Err(
-            "`task.conditional` needs pictures with classes, and these have none: set `data.labelled = true`".into()
-        );
-    }
     Ok(UNetConfig { image_size: size, image_channels: artefact.channels, classes, ..config.clone() })
 }
 
@@ -199,55 +226,43 @@ impl<B: Backend> Painter<B> {
         }
     }
 
-    /// What pictures are made of.
-    fn noise(&self, count: usize, device: &B::Device) -> Tensor<B, 4> {
-        let ImageArtefact { channels, image_size, .. } = self.artefact;
-        Tensor::random([count, channels, image_size, image_size], Distribution::Normal(0.0, 1.0), device)
+    /// How many random numbers a picture is made of: as many as it has.
+    fn latent_size(&self) -> usize {
+        self.artefact.channels * self.artefact.image_size.pow(2)
     }
 
-    /// A class for each picture, the columns of a grid; none where the network knows no classes.
-    fn classes_in_turn(&self, count: usize) -> Vec<usize> {
-        (0..if self.classes > 0 { count } else { 0 }).map(|index| index % self.classes).collect()
-    }
-
-    /// A column a class, where they fit.
-    fn columns(&self, count: usize) -> Option<usize> {
-        (1..=count).contains(&self.classes).then_some(self.classes)
-    }
-
-    /// So many pictures, or fewer that fill their rows.
-    fn whole_rows(&self, count: usize) -> usize {
-        self.columns(count).map_or(count, |columns| count - count % columns)
-    }
-
-    /// Pictures out of noise, one a class where there are classes. `seen` is shown what the network sees behind the noise at each step
-    /// of the first ones.
+    /// Pictures of given random numbers and classes; classes mean nothing to a network that knows none. `seen` is shown what the network sees
+    /// behind the noise at each step.
+    ///
+    /// # Shapes
+    /// - output: `[pictures, channels, size, size]`
     fn paint(
         &self,
         model: &UNet<B>,
-        noise: Tensor<B, 4>,
-        classes: &[usize],
-        mut seen: impl FnMut(&Tensor<B, 4>),
-    ) -> Vec<Image> {
-        let (count, device) = (noise.dims()[0], noise.device());
-        let mut made = Vec::with_capacity(count);
-        for start in (0..count).step_by(MADE_TOGETHER) {
-            let length = MADE_TOGETHER.min(count - start);
-            let noise = noise.clone().narrow(0, start, length);
-            let classes = classes.get(start..start + length).map(|classes| {
-                let classes: Vec<i64> = classes.iter().map(|class| *class as i64).collect();
-                Tensor::<B, 1, Int>::from_data(TensorData::new(classes, [length]), &device)
-            });
-            let said = |noised, timesteps| self.guided(model, noised, timesteps, classes.clone());
-            let is_first = start == 0;
-            let pixels = self.process.sample(noise, self.sampling, said, |image| {
-                if is_first {
-                    seen(image);
-                }
-            });
-            made.extend(pictures::images(pixels, &self.artefact));
-        }
-        made
+        latents: &[Latent],
+        classes: Option<&[i32]>,
+        device: &B::Device,
+        seen: impl FnMut(&Tensor<B, 4>),
+    ) -> Tensor<B, 4> {
+        let ImageArtefact { channels, image_size, .. } = self.artefact;
+        let noise = latents::on_device(latents, device).reshape([latents.len(), channels, image_size, image_size]);
+        let classes = classes.filter(|_| self.classes > 0).map(|classes| Tensor::from_data(classes, device));
+        let said = |noised, timesteps| self.guided(model, noised, timesteps, classes.clone());
+        self.process.sample(noise, self.sampling, said, seen)
+    }
+
+    /// The same for many pictures, part by part.
+    fn paint_in_parts(
+        &self,
+        model: &UNet<B>,
+        latents: &[Latent],
+        classes: Option<&[i32]>,
+        device: &B::Device,
+    ) -> impl Iterator<Item = Tensor<B, 4>> {
+        latents.chunks(AT_ONCE).enumerate().map(move |(part, latents)| {
+            let classes = classes.map(|classes| &classes[part * AT_ONCE..][..latents.len()]);
+            self.paint(model, latents, classes, device, |_| ())
+        })
     }
 
     /// What the network says, for a class driven away from what it says for none.
@@ -273,6 +288,11 @@ impl<B: Backend> Painter<B> {
         without.clone() + (with - without) * scale
     }
 
+    /// The classes of pictures to be made: each in turn; none where the network knows none.
+    fn classes_in_turn(&self, count: usize) -> Option<Vec<i32>> {
+        (self.classes > 0).then(|| (0..count).map(|place| (place % self.classes) as i32).collect())
+    }
+
     /// What a step is told of the classes of a batch; none where the network knows no classes.
     fn told(&self, batch: &ImageBatch, device: &B::Device) -> Option<Tensor<B, 1, Int>> {
         (self.classes > 0).then(|| pictures::classes(batch, device))
@@ -283,11 +303,34 @@ impl<B: Backend> Painter<B> {
 pub struct DiffusionTask<B: AutodiffBackend> {
     options: DiffusionOptions,
     painter: Painter<B::InnerBackend>,
+    scorer: Scorer<B::InnerBackend>,
     seed: u64,
     pages: BTreeMap<String, serde_json::Value>,
 }
 
 impl<B: AutodiffBackend> DiffusionTask<B> {
+    /// How some pictures appear out of the noise.
+    fn appearing(
+        &self,
+        model: &InnerModel<B, Self>,
+        latents: &[Latent],
+        classes: Option<&[i32]>,
+        device: &B::Device,
+    ) -> Sample {
+        let chosen: Vec<usize> =
+            (0..ANIMATED.min(latents.len())).map(|place| place * latents.len() / ANIMATED.min(latents.len())).collect();
+        let some: Vec<Latent> = chosen.iter().map(|place| latents[*place].clone()).collect();
+        let classes: Option<Vec<i32>> = classes.map(|classes| chosen.iter().map(|place| classes[*place]).collect());
+        let mut seen = Vec::new();
+        self.painter.paint(model, &some, classes.as_deref(), device, |pixels| seen.push(pixels.clone()));
+        // The last is the picture itself.
+        let every = seen.len().div_ceil(FRAMES);
+        let kept = seen.into_iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev();
+        let frame = |pixels| in_grid(&pictures::images(pixels, &self.painter.artefact), None);
+        let frames: Vec<Image> = kept.map(frame).collect();
+        Sample { name: "appearing".into(), content: SampleContent::Gif(gif(&frames, FRAME_TIME)) }
+    }
+
     /// Mean squares of what the network says wrongly, one a picture: `[batch]`
     fn squares<M: Backend>(said: Tensor<M, 4>, target: Tensor<M, 4>) -> Tensor<M, 1> {
         let [batch, channels, height, width] = said.dims();
@@ -302,6 +345,15 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
 
     fn item_name(&self) -> &'static str {
         "images"
+    }
+
+    fn prepare(
+        &mut self,
+        _model: &InnerModel<B, Self>,
+        device: &B::Device,
+        progress: &dyn Preparation,
+    ) -> Result<(), TaskError> {
+        self.scorer.prepare(device, progress)
     }
 
     fn training_step(
@@ -351,34 +403,32 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
             let squares = Self::squares(model.forward(noised, at, classes), target);
             losses.add(&timesteps, squares.into_data().iter::<f64>());
         }
-        self.pages = BTreeMap::from([("diffusion".to_string(), serde_json::to_value(losses.section())?)]);
-        Ok(Scores::from([("loss".to_string(), losses.mean())]))
+        let mut scores = Scores::from([("loss".to_string(), losses.mean())]);
+        let mut sections = Vec::new();
+        if let Some(count) = self.scorer.count() {
+            let latents = latents::latents(self.painter.latent_size(), self.seed ^ SCORED, count);
+            let classes = self.painter.classes_in_turn(count);
+            let made = self.painter.paint_in_parts(model, &latents, classes.as_deref(), device);
+            let (of_generated, of_report) = self.scorer.score(made, classes.as_deref())?;
+            scores.extend(of_generated);
+            sections = of_report;
+        }
+        sections.push(losses.section());
+        self.pages = BTreeMap::from([("generated".to_string(), serde_json::to_value(sections)?)]);
+        Ok(scores)
     }
 
     fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
-        let count = self.painter.whole_rows(self.options.num_samples);
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        // The same noise each time, so that pictures can be followed through training.
-        B::seed(device, self.seed);
-        let classes = self.painter.classes_in_turn(count);
-        let mut appearing = Vec::new();
-        let columns = self.painter.columns(count);
-        let shown = ANIMATED.min(count);
-        let made = self.painter.paint(model, self.painter.noise(count, device), &classes, |image| {
-            appearing.push(image.clone().narrow(0, 0, shown));
-        });
-        let every = appearing.len().div_ceil(FRAMES);
-        let frames: Vec<Image> = appearing
-            .into_iter()
-            .rev()
-            .step_by(every)
-            .map(|image| in_grid(&pictures::images(image, &self.painter.artefact), None))
-            .collect();
-        let frames: Vec<Image> = frames.into_iter().rev().collect();
-        let animation = Sample { name: "appearing".into(), content: SampleContent::Gif(gif(&frames, FRAME_TIME)) };
-        Ok(vec![pictures::sample("", &made, columns), animation])
+        // A row a class where there are classes.
+        let columns = (self.painter.classes > 0).then(|| (self.options.samples / self.painter.classes).max(1));
+        let classes = columns
+            .map(|columns| (0..self.painter.classes).flat_map(|class| vec![class as i32; columns]).collect::<Vec<_>>());
+        let count = classes.as_ref().map_or(self.options.samples, Vec::len);
+        let latents = latents::latents(self.painter.latent_size(), self.seed ^ SHOWN, count);
+        let made = self.painter.paint_in_parts(model, &latents, classes.as_deref(), device);
+        let made: Vec<Image> = made.flat_map(|pixels| pictures::images(pixels, &self.painter.artefact)).collect();
+        let appearing = self.appearing(model, &latents, classes.as_deref(), device);
+        Ok(vec![pictures::sample("", &made, columns), appearing])
     }
 
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {

@@ -4,5 +4,7 @@ pub mod diffusion;
 pub mod evaluator;
 pub mod features;
 pub mod gan;
+pub mod generation;
 pub mod latents;
 pub mod pictures;
+pub mod scoring;

@@ -1,6 +1,5 @@
 //! The job `gan`: pictures like those of a data set, out of random numbers.
 
-mod generation;
 mod options;
 mod training;
 
@@ -10,22 +9,23 @@ use burn::{
     module::Module,
     tensor::backend::{AutodiffBackend, Backend},
 };
-use data::image::{ImageArtefact, ImageBatches, ImageData};
+use data::image::ImageArtefact;
 use training_loop::{
     error::TaskError,
     job::{AssembleContext, Assembled, Blocks, GenerateRequest, Generated, Job},
-    model_block,
-    task::Splits,
+    model_block, weights,
 };
 
-pub use options::{Features, GanOptions};
+pub use options::GanOptions;
 pub use training::GanTask;
+use training::pictures_of;
 
 use super::{
-    features::{FEATURES_FILE, FeatureNetwork, train},
-    pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange},
+    generation::{self, Asked},
+    pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange, load_artefact},
+    scoring::Scorer,
 };
-use crate::gan::{Architecture, Conditional, GanConfig, GanSizes};
+use crate::gan::{Architecture, Conditional, Gan, GanConfig, GanSizes};
 
 model_block!(GanConfig);
 
@@ -51,40 +51,37 @@ impl Job for GanJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         check(blocks, images.artefact())?;
-        let features = feature_network::<B>(&blocks.task, &images, context)?;
+        let GanOptions { features, classifier_steps, scored_images, .. } = blocks.task;
+        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
         B::seed(context.device, context.seed);
         let norm = blocks.task.discriminator_norm(&blocks.model);
         let model = blocks.model.init::<B>(norm, sizes(images.artefact()), context.device);
         let mut artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), images.artefact().to_json().into_bytes())]);
-        if let Some(network) = &features {
-            artefacts.extend(network.to_file()?);
-        }
+        artefacts.extend(scorer.artefacts()?);
         let mut facts = images.facts.lines();
         let [generator, discriminator] = [model.generator.num_params(), model.discriminator.num_params()];
         facts.push(("networks".into(), format!("generator {generator} parameters, discriminator {discriminator}")));
-        let learned = images.train_batches(context.seed);
-        let of = |batches: ImageBatches| {
-            training_loop::task::Batches::new(batches.num_batches() as u64, move |epoch, index| {
-                Ok(batches.batch(epoch, index as usize)?)
-            })
-        };
-        let splits = Splits {
-            train: of(learned),
-            validation: images.validation_batches().map(of),
-            test: images.test_batches(Default::default()).map(of),
-        };
-        let task = GanTask::new(blocks, images, features, context.seed);
+        let splits = pictures::splits(&images, context.seed);
+        let task = GanTask::new(blocks, images, scorer, context.seed);
         Ok(Assembled { task, model, splits, artefacts, facts })
     }
 
-    /// Writes pictures, or ways between pictures, to a file.
     fn generate<B: Backend>(
         blocks: &Blocks<Self>,
         trained: &training_loop::job::Trained<'_, B::Device>,
         request: &GenerateRequest,
         output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
     ) -> Result<(), TaskError> {
-        generation::generate::<B>(blocks, trained, request, output)
+        let artefact = load_artefact(trained.artefacts)?;
+        let norm = blocks.task.discriminator_norm(&blocks.model);
+        let mut networks: Gan<B> = blocks.model.init(norm, sizes(&artefact), trained.device);
+        weights::apply(&mut networks, trained.weights)?;
+        let generator = &networks.generator;
+        let by_class = blocks.model.conditional != Conditional::None;
+        let asked = Asked { latent_size: generator.latent_size(), by_class, by_class_key: "model.conditional" };
+        generation::generate(request, &asked, &artefact, output, |latents, classes| {
+            pictures_of(generator, latents, by_class.then_some(classes), trained.device)
+        })
     }
 }
 
@@ -103,11 +100,7 @@ fn check(blocks: &Blocks<GanJob>, artefact: &ImageArtefact) -> Result<(), TaskEr
     if blocks.model.conditional != Conditional::None && !knows_classes {
         return Err("`model.conditional` needs pictures of one class each: give \"none\", or data with classes".into());
     }
-    if blocks.task.features == Features::Classifier && (!knows_classes || artefact.classes.len() < 2) {
-        let message = "`task.features` is \"classifier\", which learns from pictures of one class each: give \"random\" or \"none\", \
-                       or data with classes";
-        return Err(message.into());
-    }
+    blocks.task.features.check(knows_classes, artefact)?;
     if blocks.task.penalises_batches(&blocks.model) {
         let message = "`model.discriminator_norm` is \"batch\", which makes the score of a picture depend on others, so its slope, which \
                        `task.gradient_penalty` and `task.r1` penalise, means nothing: give \"none\" or \"spectral\"";
@@ -118,24 +111,4 @@ fn check(blocks: &Blocks<GanJob>, artefact: &ImageArtefact) -> Result<(), TaskEr
         return Err("`data.normalize`: a generator makes values from -1 to 1, so leave it out (\"auto\")".into());
     }
     Ok(())
-}
-
-/// The network that scores pictures: the one that the run has, or a new one.
-fn feature_network<B: AutodiffBackend>(
-    options: &GanOptions,
-    images: &ImageData,
-    context: &AssembleContext<'_, B::Device>,
-) -> Result<Option<FeatureNetwork<B::InnerBackend>>, TaskError> {
-    let kept = context.artefacts.map(|run| run.join(FEATURES_FILE)).filter(|path| path.is_file());
-    match (options.features, kept) {
-        (Features::None, _) => Ok(None),
-        (_, Some(path)) => FeatureNetwork::of_file(&path, images.artefact(), context.device).map(Some),
-        (Features::Random, None) => {
-            B::seed(context.device, context.seed);
-            Ok(Some(FeatureNetwork::new(images.artefact(), context.device)))
-        }
-        (Features::Classifier, None) => {
-            train::<B>(images, options.classifier_steps, context.seed, context.device, context.progress).map(Some)
-        }
-    }
 }

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::config::{Problems, Validate};
 
-use crate::gan::{Architecture, DiscriminatorNorm, GanConfig, loss::GanLoss};
+use crate::{
+    gan::{Architecture, DiscriminatorNorm, GanConfig, loss::GanLoss},
+    task::scoring::Features,
+};
 
 /// `[task]`: what the networks play for, and how their pictures are scored and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,19 +33,6 @@ pub struct GanOptions {
     pub scored_images: usize,
     /// Generated pictures in a sample; where they are made by class, so many of each, as many as fit in it.
     pub samples: usize,
-}
-
-/// Whose features tell how near generated pictures are to real ones.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Features {
-    /// A classifier's.
-    #[default]
-    Classifier,
-    /// Those of a network with random weights.
-    Random,
-    /// Nobody's: there are no such scores.
-    None,
 }
 
 impl Default for GanOptions {

@@ -9,8 +9,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
-use data::image::{Image, ImageBatch, ImageData, png};
-use report::{Body, Picture, PictureBytes, PictureSource, Section, Table};
+use data::image::{ImageBatch, ImageData};
 use training_loop::{
     error::TaskError,
     job::Blocks,
@@ -18,14 +17,13 @@ use training_loop::{
     task::{InnerModel, OptimizerScope, Sample, Scores, StepContext, StepOutput, Task},
 };
 
-use super::{Features, GanJob, GanOptions};
+use super::{GanJob, GanOptions};
 use crate::{
     gan::{Conditional, Gan, Generator, penalty},
     task::{
-        evaluator::Evaluator,
-        features::FeatureNetwork,
         latents,
         pictures::{self, classes, on_device},
+        scoring::{AT_ONCE, Scorer},
     },
 };
 
@@ -37,38 +35,25 @@ const GENERATOR: &str = "generator";
 const SHOWN: u64 = 0x7368_6f77;
 const SCORED: u64 = 0x7363_6f72;
 
-/// Pictures that are made at a time where none learns from them.
-const AT_ONCE: usize = 100;
-
-/// Generated pictures in the report beside the training pictures that are nearest to them.
-const COMPARED: usize = 8;
-
 /// A generator and a discriminator that play against each other.
 pub struct GanTask<B: AutodiffBackend> {
     options: GanOptions,
     conditional: bool,
     images: ImageData,
     seed: u64,
-    network: Option<FeatureNetwork<B::InnerBackend>>,
-    evaluator: Option<Evaluator<B::InnerBackend>>,
+    scorer: Scorer<B::InnerBackend>,
     pages: BTreeMap<String, serde_json::Value>,
 }
 
 impl<B: AutodiffBackend> GanTask<B> {
-    /// A task on these pictures; `network` is the one that scores.
-    pub fn new(
-        blocks: &Blocks<GanJob>,
-        images: ImageData,
-        network: Option<FeatureNetwork<B::InnerBackend>>,
-        seed: u64,
-    ) -> Self {
+    /// A task on these pictures.
+    pub fn new(blocks: &Blocks<GanJob>, images: ImageData, scorer: Scorer<B::InnerBackend>, seed: u64) -> Self {
         Self {
             options: blocks.task.clone(),
             conditional: blocks.model.conditional != Conditional::None,
             images,
             seed,
-            network,
-            evaluator: None,
+            scorer,
             pages: BTreeMap::new(),
         }
     }
@@ -142,78 +127,6 @@ impl<B: AutodiffBackend> GanTask<B> {
         let classes = self.images.classes.len();
         self.conditional.then(|| (0..count).map(|place| (place % classes) as i32).collect())
     }
-
-    /// Scores generated pictures, and shows some beside what is nearest to them.
-    fn score(
-        &self,
-        generator: &Generator<B::InnerBackend>,
-        evaluator: &Evaluator<B::InnerBackend>,
-        device: &B::Device,
-    ) -> Result<(Scores, Vec<Section>), TaskError> {
-        let count = self.options.scored_images;
-        let latents = latents::latents(generator.latent_size(), self.seed ^ SCORED, count);
-        let asked = self.classes_in_turn(count);
-        let mut first = Vec::new();
-        let made = latents.chunks(AT_ONCE).enumerate().map(|(part, latents)| {
-            let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
-            let pictures = pictures_of(generator, latents, asked, device);
-            if part == 0 {
-                let few = COMPARED.min(latents.len());
-                first = pictures::images(pictures.clone().narrow(0, 0, few), self.images.artefact());
-            }
-            pictures
-        });
-        let seen = evaluator.look(made)?;
-        let scores = evaluator.scores(&seen, asked.as_deref())?;
-        let nearest = evaluator.nearest(&seen, first.len())?;
-        let sections = vec![self.score_table(&scores, evaluator.floor()), self.nearest_pictures(&first, &nearest)?];
-        Ok((scores, sections))
-    }
-
-    fn score_table(&self, scores: &Scores, floor: Option<f64>) -> Section {
-        let meaning = |name: &str| match name {
-            "fid" => "distance of the features of generated and real pictures; smaller is better",
-            "precision" => "share of generated pictures that are like real ones",
-            "recall" => "share of real pictures that are like generated ones",
-            "diversity" => "how far generated pictures lie apart, as a share of real ones; near 0 they are all one",
-            "classes_covered" => "classes that are generated at all, by the classifier",
-            "class_evenness" => "how evenly classes are generated: 1 where all are alike",
-            "class_accuracy" => "share of generated pictures that are of the class that was asked for",
-            _ => "",
-        };
-        let row = |(name, value): (&String, &f64)| {
-            let named = !meaning(name).is_empty();
-            named.then(|| vec![name.replace('_', " "), format!("{value:.3}"), meaning(name).to_string()])
-        };
-        let mut rows: Vec<_> = scores.iter().filter_map(row).collect();
-        if let Some(floor) = floor {
-            let meaning = "the same distance of held-out real pictures: no generator can be expected to be nearer";
-            rows.push(vec!["fid of real pictures".into(), format!("{floor:.3}"), meaning.into()]);
-        }
-        let columns = ["score", "value", "meaning"].map(str::to_string).to_vec();
-        let of = match self.options.features {
-            Features::Random => "a network with random weights",
-            _ => "a small classifier of the training pictures",
-        };
-        let caption = format!(
-            "{} generated pictures, by the features of {of}: to compare runs on these data, not with published numbers.",
-            self.options.scored_images
-        );
-        Section::new("Generated and real", Body::Table(Table { columns, rows })).with_caption(caption)
-    }
-
-    fn nearest_pictures(&self, made: &[Image], nearest: &[usize]) -> Result<Section, TaskError> {
-        let mut images = Vec::new();
-        let labelled =
-            |image: &Image, label: String| Picture { label, source: PictureSource::Data(PictureBytes(png(image))) };
-        for (made, index) in made.iter().zip(nearest) {
-            images.push(labelled(made, "generated".into()));
-            images.push(labelled(&self.images.prepared(*index)?, format!("nearest: {}", self.images.name(*index))));
-        }
-        let caption = "Generated pictures, each before the training picture that is nearest to it: a generator that learned by heart \
-                       makes the same twice.";
-        Ok(Section::new("Nearest training pictures", Body::Image { images }).with_caption(caption))
-    }
 }
 
 /// Pictures of given random numbers and classes.
@@ -248,12 +161,7 @@ impl<B: AutodiffBackend> Task<B> for GanTask<B> {
         device: &B::Device,
         progress: &dyn Preparation,
     ) -> Result<(), TaskError> {
-        if let Some(network) = self.network.clone() {
-            let by_class = self.options.features == Features::Classifier;
-            let count = self.options.scored_images;
-            self.evaluator = Some(Evaluator::new(network, by_class, &self.images, count, device, progress)?);
-        }
-        Ok(())
+        self.scorer.prepare(device, progress)
     }
 
     fn training_step(
@@ -296,8 +204,14 @@ impl<B: AutodiffBackend> Task<B> for GanTask<B> {
         let sums = Tensor::stack::<2>(means, 0).sum_dim(0).into_data();
         let names = ["discriminator_output/real", "discriminator_output/generated"].map(str::to_string);
         let mut scores: Scores = names.into_iter().zip(sums.iter::<f64>().map(|sum| sum / items)).collect();
-        if let Some(evaluator) = &self.evaluator {
-            let (of_generated, sections) = self.score(&model.generator, evaluator, device)?;
+        if let Some(count) = self.scorer.count() {
+            let latents = latents::latents(model.generator.latent_size(), self.seed ^ SCORED, count);
+            let asked = self.classes_in_turn(count);
+            let made = latents.chunks(AT_ONCE).enumerate().map(|(part, latents)| {
+                let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
+                pictures_of(&model.generator, latents, asked, device)
+            });
+            let (of_generated, sections) = self.scorer.score(made, asked.as_deref())?;
             scores.extend(of_generated);
             self.pages = BTreeMap::from([("generated".to_string(), serde_json::to_value(sections)?)]);
         }

@@ -1,0 +1,96 @@
+//! `train generate` for every job that makes pictures of random numbers: pictures, and ways between them.
+
+use std::{fs, path::PathBuf};
+
+use burn::tensor::{Tensor, backend::Backend};
+use data::image::{Image, ImageArtefact, gif, png};
+use training_loop::{
+    error::TaskError,
+    job::{GenerateRequest, Generated},
+};
+
+use super::{
+    latents::{self, Latent},
+    pictures::{images, in_grid},
+    scoring::AT_ONCE,
+};
+
+/// Hundredths of a second for which a picture of an animation is shown.
+const SHOWN: u16 = 6;
+
+/// What a trained network has to be asked with.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// How many random numbers a picture is made of.
+    pub latent_size: usize,
+    /// Whether pictures are made by class.
+    pub by_class: bool,
+    /// The key of the config that decides that.
+    pub by_class_key: &'static str,
+}
+
+/// Writes what was asked for to a file. `make` is the network: random numbers of pictures, and the class of each, to
+/// `[pictures, channels, size, size]`; the class means nothing where pictures are not made by class.
+///
+/// # Errors
+/// When there is no such class, or the file cannot be written.
+pub fn generate<B: Backend>(
+    request: &GenerateRequest,
+    asked: &Asked,
+    artefact: &ImageArtefact,
+    output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    make: impl Fn(&[Latent], &[i32]) -> Tensor<B, 4>,
+) -> Result<(), TaskError> {
+    let class = request.class.as_deref().map(|name| class_of(name, asked, artefact)).transpose()?;
+    // Without a class that is asked for, each in turn.
+    let class_of_picture = |place: usize| class.unwrap_or(place % artefact.classes.len().max(1)) as i32;
+    let made = |latents: &[Latent], classes: &[i32]| -> Vec<Image> {
+        let parts = latents.chunks(AT_ONCE).zip(classes.chunks(AT_ONCE));
+        parts.flat_map(|(latents, classes)| images(make(latents, classes), artefact)).collect()
+    };
+    let (size, count) = (asked.latent_size, request.count);
+    let path = request.out.clone().unwrap_or_else(|| PathBuf::from("generated.png"));
+    let moving = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gif"));
+    if moving && request.interpolate.is_none() {
+        return Err("a .gif is an animation from picture to picture: add --interpolate, or write a .png".into());
+    }
+    let bytes = match request.interpolate {
+        None => {
+            let classes: Vec<i32> = (0..count).map(class_of_picture).collect();
+            // A column for each class where all are shown.
+            let columns = (asked.by_class && class.is_none()).then_some(artefact.classes.len());
+            png(&in_grid(&made(&latents::latents(size, request.seed, count), &classes), columns))
+        }
+        Some(frames) => {
+            let way = if moving { latents::circle } else { latents::line };
+            let latents: Vec<Latent> =
+                (0..count).flat_map(|place| way(size, request.seed, place as u64, frames)).collect();
+            let classes: Vec<i32> = (0..count).flat_map(|place| vec![class_of_picture(place); frames]).collect();
+            let pictures = made(&latents, &classes);
+            if moving {
+                let frame =
+                    |at: usize| in_grid(&pictures.iter().skip(at).step_by(frames).cloned().collect::<Vec<_>>(), None);
+                gif(&(0..frames).map(frame).collect::<Vec<_>>(), SHOWN)
+            } else {
+                png(&in_grid(&pictures, Some(frames)))
+            }
+        }
+    };
+    fs::write(&path, bytes).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+    output(Generated::File(&path))?;
+    Ok(())
+}
+
+/// The number of a class, by its name or as it is.
+fn class_of(name: &str, asked: &Asked, artefact: &ImageArtefact) -> Result<usize, TaskError> {
+    if !asked.by_class {
+        let message = format!("this run makes nothing by class (see `{}`): leave out --class", asked.by_class_key);
+        return Err(message.into());
+    }
+    let classes = &artefact.classes;
+    let named = classes.iter().position(|class| class == name);
+    named.or_else(|| name.parse().ok().filter(|number| *number < classes.len())).ok_or_else(|| {
+        let last = classes.len() - 1;
+        format!("--class {name}: there is no such class; there are {} (or 0 to {last})", classes.join(", ")).into()
+    })
+}
