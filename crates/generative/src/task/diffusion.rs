@@ -154,6 +154,7 @@ impl Job for DiffusionJob {
             return Err("`task.conditional` needs pictures of one class each: give false, or data with classes".into());
         }
         features.check(knows_classes, artefact)?;
+        pictures::check_symmetric(artefact)?;
         let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
         let config = network(&blocks.model, &blocks.task, artefact)?;
         B::seed(context.device, context.seed);

@@ -54,6 +54,18 @@ pub fn load<D>(
     load_images(config, || Ok(Some(range.statistics())), context)
 }
 
+/// Refuses pixels that are scaled to anything but -1 to 1, which networks that end in it cannot make.
+///
+/// # Errors
+/// When `normalize` says otherwise.
+pub fn check_symmetric(artefact: &ImageArtefact) -> Result<(), TaskError> {
+    let symmetric = |values: &[f32]| values.iter().all(|value| *value == 0.5);
+    if symmetric(&artefact.statistics.mean) && symmetric(&artefact.statistics.std) {
+        return Ok(());
+    }
+    Err("`data.normalize`: pictures are made of values from -1 to 1, so leave it out (\"auto\")".into())
+}
+
 /// The batches of each part; the test part is seen as the validation part is.
 pub fn splits(images: &ImageData, seed: u64) -> Splits<ImageBatch> {
     let of = |source: ImageBatches| {

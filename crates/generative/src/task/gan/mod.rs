@@ -106,9 +106,5 @@ fn check(blocks: &Blocks<GanJob>, artefact: &ImageArtefact) -> Result<(), TaskEr
                        `task.gradient_penalty` and `task.r1` penalise, means nothing: give \"none\" or \"spectral\"";
         return Err(message.into());
     }
-    let symmetric = |values: &[f32]| values.iter().all(|value| *value == 0.5);
-    if !symmetric(&artefact.statistics.mean) || !symmetric(&artefact.statistics.std) {
-        return Err("`data.normalize`: a generator makes values from -1 to 1, so leave it out (\"auto\")".into());
-    }
-    Ok(())
+    pictures::check_symmetric(artefact)
 }
