@@ -114,14 +114,10 @@ impl<B: Backend> OnGraph for Product<B> {
         let inner_bias = bias.as_ref().map(|bias| from_primitive::<I, 1>(bias.primitive.clone()));
         let result = Product { sizes: sizes.clone(), wanted, factors, bias: inner_bias }.run();
         let result = into_primitive(result);
-        let saved = Saved::<I> {
-            factors: [
-                other.is_tracked().then_some(one.primitive), // each is in the gradient by the other
-                one.is_tracked().then_some(other.primitive),
-            ],
-            sizes,
-            wanted,
-        };
+        // Each is in the gradient by the other.
+        let [keep_one, keep_other] = [other.is_tracked(), one.is_tracked()];
+        let factors = [keep_one.then_some(one.primitive), keep_other.then_some(other.primitive)];
+        let saved = Saved::<I> { sizes, wanted, factors };
         let result = match bias {
             Some(bias) => {
                 let nodes = [one.node, other.node, bias.node];
