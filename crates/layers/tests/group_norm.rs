@@ -5,7 +5,7 @@
 mod support;
 
 use burn::backend::{Autodiff, Flex, NdArray};
-use burn::module::{AutodiffModule, Module, Param, RunningState};
+use burn::module::{AutodiffModule, Param, RunningState};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Element, Tensor, TensorData};
 use burn_store::ModuleSnapshot;
@@ -259,8 +259,8 @@ fn spectral_norm_is_that_of_pytorch<B: AutodiffBackend>() {
     follows_pytorch(
         layer,
         &projection,
-        SpectralLinear::forward,
-        SpectralLinear::forward,
+        SpectralLinear::forward::<2>,
+        SpectralLinear::forward::<2>,
         |layer: &SpectralLinear<B>| (layer.layer.weight.val(), layer.norm.clone()),
     );
 }
