@@ -26,4 +26,6 @@ pub mod projection;
 pub mod recurrent;
 pub mod rotary;
 pub mod sampling;
+pub mod spectral_norm;
 pub mod update;
+pub mod upsample;

@@ -1,4 +1,4 @@
-//! Activations: what stands between two projections of a feed-forward block.
+//! Activations: what stands between two projections or convolutions, or behind the last.
 
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
@@ -47,6 +47,31 @@ pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
         return kernel::activate(kernel::Relu, input);
     }
     portable::relu(input)
+}
+
+/// `x` where it is positive, else `slope · x` ([Maas, Hannun and Ng
+/// 2013](https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf)). Its slope at 0 is `slope`, as in PyTorch.
+///
+/// # Shapes
+/// - output: as the input
+pub fn leaky_relu<B: Backend, const D: usize>(input: Tensor<B, D>, slope: f64) -> Tensor<B, D> {
+    portable::leaky_relu(input, slope)
+}
+
+/// The logistic function `σ(x) = 1 / (1 + exp(-x))`.
+///
+/// # Shapes
+/// - output: as the input
+pub fn sigmoid<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::sigmoid(input)
+}
+
+/// The hyperbolic tangent.
+///
+/// # Shapes
+/// - output: as the input
+pub fn tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    portable::tanh(input)
 }
 
 /// `x · Φ(x)` with the distribution function `Φ(x) = (1 + erf(x / √2)) / 2` of the normal distribution

@@ -12,6 +12,32 @@ pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
     activation::relu(input)
 }
 
+/// [`leaky_relu`](super::leaky_relu) in plain tensor operations.
+///
+/// # Shapes
+/// As [`leaky_relu`](super::leaky_relu).
+pub fn leaky_relu<B: Backend, const D: usize>(input: Tensor<B, D>, slope: f64) -> Tensor<B, D> {
+    // Not burn's, whose slope at 0 is 1.
+    let negative = input.clone().lower_equal_elem(0.0);
+    input.clone().mask_where(negative, input * slope)
+}
+
+/// [`sigmoid`](super::sigmoid) in plain tensor operations.
+///
+/// # Shapes
+/// As [`sigmoid`](super::sigmoid).
+pub fn sigmoid<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    activation::sigmoid(input)
+}
+
+/// [`tanh`](super::tanh) in plain tensor operations.
+///
+/// # Shapes
+/// As [`tanh`](super::tanh).
+pub fn tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    input.tanh()
+}
+
 /// [`gelu`](super::gelu) in plain tensor operations.
 ///
 /// # Shapes

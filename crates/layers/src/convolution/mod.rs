@@ -9,8 +9,10 @@
 mod kernel;
 pub mod module;
 pub mod portable;
+pub mod transposed;
 
 pub use module::{Conv2d, Conv2dConfig};
+pub use transposed::{ConvTranspose2d, ConvTranspose2dConfig, ConvTranspose2dOptions, conv_transpose2d};
 
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};

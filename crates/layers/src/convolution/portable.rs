@@ -1,7 +1,12 @@
-//! burn's own convolution: the path of every backend and float type without a kernel.
+//! burn's own convolutions: the path of every backend and float type without a kernel.
 
-use super::Conv2dOptions;
-use burn::tensor::{Tensor, backend::Backend, module, ops::ConvOptions};
+use super::{Conv2dOptions, ConvTranspose2dOptions};
+use burn::tensor::{
+    Tensor,
+    backend::Backend,
+    module,
+    ops::{ConvOptions, ConvTransposeOptions},
+};
 
 /// [`conv2d`](super::conv2d) by burn.
 ///
@@ -15,4 +20,19 @@ pub fn conv2d<B: Backend>(
 ) -> Tensor<B, 4> {
     let Conv2dOptions { stride, padding, dilation, groups } = *options;
     module::conv2d(input, weight, bias, ConvOptions::new(stride, padding, dilation, groups))
+}
+
+/// [`conv_transpose2d`](super::conv_transpose2d) by burn.
+///
+/// # Shapes
+/// As [`conv_transpose2d`](super::conv_transpose2d).
+pub fn conv_transpose2d<B: Backend>(
+    input: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    options: &ConvTranspose2dOptions,
+) -> Tensor<B, 4> {
+    let ConvTranspose2dOptions { stride, padding, output_padding, dilation, groups } = *options;
+    let options = ConvTransposeOptions::new(stride, padding, output_padding, dilation, groups);
+    module::conv_transpose2d(input, weight, bias, options)
 }

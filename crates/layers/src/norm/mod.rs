@@ -1,15 +1,18 @@
-//! Normalisation over the features of each position: layer normalisation ([Ba, Kiros and Hinton
-//! 2016](https://arxiv.org/abs/1607.06450)) and that by the root mean square ([Zhang and Sennrich
-//! 2019](https://arxiv.org/abs/1910.07467)).
+//! Normalisation of an example on its own, without a look at the others of its batch.
 //!
-//! Both look at the last axis alone, so an input has any number of axes before it.
+//! Layer normalisation ([Ba, Kiros and Hinton 2016](https://arxiv.org/abs/1607.06450)) and that by the root mean square ([Zhang and
+//! Sennrich 2019](https://arxiv.org/abs/1910.07467)) are over the features of each position: the last axis, with any number of axes
+//! before it. Group normalisation ([Wu and He 2018](https://arxiv.org/abs/1803.08494)) is over the pixels of some channels, and
+//! instance normalisation ([Ulyanov, Vedaldi and Lempitsky 2016](https://arxiv.org/abs/1607.08022)) over those of each channel.
 
+pub mod group_norm;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
 pub mod layer_norm;
 pub mod portable;
 pub mod rms_norm;
 
+pub use group_norm::{GroupNorm, GroupNormConfig};
 pub use layer_norm::{LayerNorm, LayerNormConfig};
 pub use rms_norm::{RmsNorm, RmsNormConfig};
 
@@ -54,6 +57,48 @@ pub fn rms_norm<B: Backend, const D: usize>(input: Tensor<B, D>, weight: Tensor<
         return kernel::rms_norm(input, weight, epsilon);
     }
     portable::rms_norm(input, weight, epsilon)
+}
+
+/// `(x - mean) / √(variance + epsilon)`, with mean and (biased) variance over all pixels of each of `groups` equal parts of an example's
+/// channels, then `· weight + bias` of each channel, where there are these two.
+///
+/// # Shapes
+/// - input: `[batch, channels, ..]`
+/// - affine: weight and bias, `[channels]` each
+/// - output: as the input
+///
+/// # Panics
+/// When the shapes disagree, or the groups do not divide the channels.
+pub fn group_norm<B: Backend, const D: usize>(
+    input: Tensor<B, D>,
+    groups: usize,
+    affine: Option<[Tensor<B, 1>; 2]>,
+    epsilon: f64,
+) -> Tensor<B, D> {
+    const { assert!(D >= 2, "an input has a batch and channels") };
+    let channels = input.dims()[1];
+    let divided = groups > 0 && channels.is_multiple_of(groups);
+    assert!(divided, "group norm: {channels} channels in {groups} groups");
+    for [found] in affine.iter().flatten().map(Tensor::dims) {
+        assert_eq!(found, channels, "group norm: {channels} channels, but a weight or a bias for {found}");
+    }
+    portable::group_norm(input, groups, affine, epsilon)
+}
+
+/// [`group_norm()`] with each channel on its own.
+///
+/// # Shapes
+/// As [`group_norm()`].
+///
+/// # Panics
+/// When the shapes disagree, or there are no channels.
+pub fn instance_norm<B: Backend, const D: usize>(
+    input: Tensor<B, D>,
+    affine: Option<[Tensor<B, 1>; 2]>,
+    epsilon: f64,
+) -> Tensor<B, D> {
+    let channels = input.dims()[1];
+    group_norm(input, channels, affine, epsilon)
 }
 
 fn check_shapes<const D: usize>(what: &str, input: [usize; D], [weight]: [usize; 1], bias: Option<[usize; 1]>) {

@@ -30,6 +30,30 @@ pub fn rms_norm<B: Backend, const D: usize>(input: Tensor<B, D>, weight: Tensor<
     input / (mean_square + epsilon).sqrt() * row(weight)
 }
 
+/// [`group_norm`](super::group_norm()) in plain tensor operations.
+///
+/// # Shapes
+/// As [`group_norm`](super::group_norm()).
+pub fn group_norm<B: Backend, const D: usize>(
+    input: Tensor<B, D>,
+    groups: usize,
+    affine: Option<[Tensor<B, 1>; 2]>,
+    epsilon: f64,
+) -> Tensor<B, D> {
+    let shape = input.dims();
+    let [batch, channels] = [shape[0], shape[1]];
+    let pixels = shape[2..].iter().product::<usize>();
+    let flat = input.reshape([batch, groups, channels / groups * pixels]);
+    let centred = flat.clone() - flat.mean_dim(2);
+    let variance = (centred.clone() * centred.clone()).mean_dim(2); // [batch, groups, 1]
+    let normal = (centred / (variance + epsilon).sqrt()).reshape([batch, channels, pixels]);
+    let output = match affine {
+        Some([weight, bias]) => normal * weight.reshape([1, channels, 1]) + bias.reshape([1, channels, 1]),
+        None => normal,
+    };
+    output.reshape(shape)
+}
+
 /// `[size]` as `[1, .., 1, size]`.
 fn row<B: Backend, const D: usize>(values: Tensor<B, 1>) -> Tensor<B, D> {
     let mut shape = [1; D];
