@@ -1,4 +1,9 @@
 //! Networks that make and rebuild images, generic over burn's `Backend`.
 
+pub mod autoencoder;
+pub mod encoder_classifier;
+pub mod similarity;
 #[cfg(feature = "training")]
 pub mod task;
+pub mod vae;
+pub mod vq_vae;

@@ -51,6 +51,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Apply a trained model to new input: forecast a table, classify texts or pictures
     Predict(PredictArgs),
+    /// Write what a trained model makes of pictures before it answers, as a table: codes, features
+    Embed(EmbedArgs),
     /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP
     Reduce(ReduceArgs),
     /// List the jobs and their configs
@@ -328,6 +330,29 @@ pub struct PredictArgs {
     /// Write what each prediction rests on (heat maps over pictures) to this folder
     #[arg(long, value_name = "FOLDER")]
     pub explain: Option<PathBuf>,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
+/// `train embed`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  train embed --run vae-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
+)]
+pub struct EmbedArgs {
+    /// The trained model.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Pictures: a folder, an archive, a table, a data set's files, embedded:digits
+    #[arg(long, value_name = "SOURCE")]
+    pub input: String,
+
+    /// The table to write: .npy, with the labels in a text file beside it, or .csv
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
 
     /// Where to compute.
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use generative::task::{autoencoder::AutoencoderJob, encoder_classification::EncoderClassificationJob, vae::VaeJob, vq_vae::VqVaeJob};
 use sequence::task::{
     classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob,
     speech_classification::SpeechClassificationJob, speech_recognition::SpeechRecognitionJob,
@@ -31,6 +32,10 @@ const JOBS: Jobs = Jobs(&[
     job::<TransformerTranslationJob>(),
     job::<DecisionJob>(),
     job::<VitClassificationJob>(),
+    job::<AutoencoderJob>(),
+    job::<VaeJob>(),
+    job::<VqVaeJob>(),
+    job::<EncoderClassificationJob>(),
 ]);
 
 fn main() -> ExitCode {
