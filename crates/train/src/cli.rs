@@ -53,7 +53,7 @@ pub enum Command {
     Predict(PredictArgs),
     /// Write what a trained model makes of pictures before it answers, as a table: codes, features
     Embed(EmbedArgs),
-    /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP
+    /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP, autoencoder
     Reduce(ReduceArgs),
     /// List the jobs and their configs
     List,
@@ -368,6 +368,8 @@ pub enum ReduceMethod {
     Tsne,
     /// The same faster, with more of the whole arrangement (McInnes et al. 2018)
     Umap,
+    /// Numbers from which a network rebuilds the rest (Hinton and Salakhutdinov 2006)
+    Autoencoder,
 }
 
 /// `train reduce`.
@@ -400,6 +402,10 @@ pub struct ReduceArgs {
     #[arg(long)]
     pub standardize: bool,
 
+    /// Add normal noise of this deviation to all numbers first (pixels go from 0 to 1), and measure against what was there without it
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = at_least_zero)]
+    pub noise: f64,
+
     /// Take the first N principal components first; 0: do not [default: 50 for t-SNE and UMAP]
     #[arg(long, value_name = "N")]
     pub first_pca: Option<usize>,
@@ -408,7 +414,7 @@ pub struct ReduceArgs {
     #[arg(long, value_name = "N", value_parser = count)]
     pub components: Option<usize>,
 
-    /// One setting of the method: perplexity, theta, early_exaggeration, n_neighbors, min_dist, whiten, …; may be given many times
+    /// One setting of the method: perplexity, theta, early_exaggeration, n_neighbors, min_dist, whiten, hidden, epochs, …; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
@@ -427,6 +433,10 @@ pub struct ReduceArgs {
     /// Draw a map: a page (.html) that shows what is under the pointer, or a picture (.png); may be given several times
     #[arg(long, value_name = "FILE")]
     pub plot: Vec<PathBuf>,
+
+    /// Where an autoencoder is trained.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 fn number(text: &str) -> Result<f64, String> {

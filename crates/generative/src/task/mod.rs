@@ -7,6 +7,7 @@ mod latent_map;
 mod parts;
 pub mod pictures;
 mod quality;
+pub mod reduction;
 pub mod vae;
 pub mod vq_vae;
 mod walk;
