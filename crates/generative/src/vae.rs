@@ -248,14 +248,14 @@ mod tests {
             ..VaeConfig::default()
         };
         let model = config.init::<Flex>(PictureSize { channels: 1, side: 4 }, 2, &device);
-        let images = Tensor::<Flex, 4>::random([400, 1, 4, 4], Distribution::Bernoulli(0.5), &device);
-        let classes = Tensor::<Flex, 1, Int>::zeros([400], &device);
+        let images = Tensor::<Flex, 4>::random([4000, 1, 4, 4], Distribution::Bernoulli(0.5), &device);
+        let classes = Tensor::<Flex, 1, Int>::zeros([4000], &device);
         let posterior = model.posterior(images.clone(), &classes);
         let likelihood = model.log_likelihood(model.logits(posterior.sample(), &classes), images.clone());
         let elbo = (likelihood.mean() - posterior.divergences().sum_dim(1).mean()).into_scalar();
         let bound = |samples| model.importance_weighted(images.clone(), &classes, samples).mean().into_scalar();
         let (one, many) = (bound(1), bound(50));
-        assert!((one - elbo).abs() < 0.05, "with one sample it is the evidence lower bound: {one} {elbo}");
-        assert!(many > one, "{many} {one}");
+        assert!((one - elbo).abs() < 0.2, "with one sample it is the evidence lower bound: {one} {elbo}");
+        assert!(many > elbo, "{many} {elbo}");
     }
 }

@@ -1,6 +1,5 @@
 //! Small autoencoders and VAEs against PyTorch, and likeness against scikit-image (tests/fixtures/make_autoencoders.py); what they learn.
 
-
 use burn::{
     backend::{Autodiff, Flex, NdArray},
     module::AutodiffModule,
@@ -23,9 +22,7 @@ use generative::{
     vq_vae::{CodebookConfig, CodebookUpdate, VqVaeConfig},
 };
 use layers::{activation::sigmoid, loss::binary_cross_entropy};
-use testkit::{
-    Fixture, TinyOverfit, assert_data_close, every_parameter_has_gradient, gradients_by_path, tiny_overfit,
-};
+use testkit::{Fixture, TinyOverfit, assert_data_close, every_parameter_has_gradient, gradients_by_path, tiny_overfit};
 use training_loop::{
     job::{AssembleContext, Assembled, Blocks, Job},
     task::{StepContext, Task},
@@ -127,10 +124,8 @@ fn likeness_matches<B: Backend>() {
     let (device, fixture) = (Default::default(), fixture());
     for case in ["grey", "colour"] {
         let named = |name: &str| format!("{case}.{name}");
-        let (clean, noisy) = (
-            fixture.float::<B, 4>(&named("clean"), &device),
-            fixture.float::<B, 4>(&named("noisy"), &device),
-        );
+        let (clean, noisy) =
+            (fixture.float::<B, 4>(&named("clean"), &device), fixture.float::<B, 4>(&named("noisy"), &device));
         let [.., height, width] = noisy.dims();
         let found = psnr(noisy.clone(), clean.clone());
         assert_data_close(&named("psnr"), &found.to_data(), fixture.data(&named("psnr")), TOLERANCE);
@@ -284,11 +279,8 @@ fn what_does_not_go_together_is_said() {
     let message = refuse(digits().0, AutoencoderConfig::default(), sparse);
     assert!(message.contains("model.code_activation"), "{message}");
     let normalize = data::image::Normalize::Rule(data::image::NormalizeRule::Training);
-    let message = refuse(
-        ImageConfig { normalize, ..digits().0 },
-        AutoencoderConfig::default(),
-        AutoencoderOptions::default(),
-    );
+    let message =
+        refuse(ImageConfig { normalize, ..digits().0 }, AutoencoderConfig::default(), AutoencoderOptions::default());
     assert!(message.contains("data.normalize"), "{message}");
 }
 

@@ -82,7 +82,8 @@ fn stages_pretrain_an_encoder_for_few_labels() {
     }
     let config = config("generative/few-labels-digits.toml");
     let refuse = |setting: &str| {
-        let arguments = ["--config", config.to_str().unwrap(), "--name", "other", "--set", setting, "--set", "stages=[]"];
+        let arguments =
+            ["--config", config.to_str().unwrap(), "--name", "other", "--set", setting, "--set", "stages=[]"];
         refused(desk.path(), &arguments)
     };
     let error = refuse("model.hidden_sizes=[64]");

@@ -2,7 +2,7 @@ use super::{Vectors, is_npy};
 use crate::DataError;
 use npyz::WriterBuilder;
 use std::fs::{self, File};
-use std::io::{BufWriter, Error, ErrorKind, Write};
+use std::io::{BufWriter, Error, Write};
 use std::path::{Path, PathBuf};
 
 impl Vectors {
@@ -35,8 +35,7 @@ impl Vectors {
     fn write_npy(&self, path: &Path) -> std::io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         let shape = [self.rows as u64, self.columns as u64];
-        let mut writer =
-            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd()?;
+        let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut file).begin_nd()?;
         writer.extend(self.values.iter().copied())?;
         writer.finish()?;
         file.flush()
@@ -74,7 +73,7 @@ pub fn check_ending(path: &Path) -> Result<(), DataError> {
 fn io_error(error: csv::Error) -> Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
-        other => Error::new(ErrorKind::Other, format!("{other:?}")),
+        other => Error::other(format!("{other:?}")),
     }
 }
 
@@ -103,7 +102,10 @@ mod tests {
             let source = path.display().to_string();
             let config = VectorsConfig { source, labels: Some(beside), ignored, image_size: None };
             let read = Vectors::load(&config).unwrap();
-            assert_eq!((&read.values, &read.labels, &read.label_names), (&table.values, &table.labels, &table.label_names));
+            assert_eq!(
+                (&read.values, &read.labels, &read.label_names),
+                (&table.values, &table.labels, &table.label_names)
+            );
         }
         let error = table.save(&folder.path().join("t.txt")).unwrap_err().to_string();
         assert!(error.contains(".npy") && error.contains(".csv"), "{error}");

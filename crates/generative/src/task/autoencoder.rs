@@ -134,7 +134,10 @@ impl Job for AutoencoderJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let Blocks { data, model, task: options } = blocks;
         if options.sparsity == Sparsity::Kl && model.code_activation != CodeActivation::Sigmoid {
-            return Err("`task.sparsity` is \"kl\", which needs units from 0 to 1: set `model.code_activation = \"sigmoid\"`".into());
+            return Err(
+                "`task.sparsity` is \"kl\", which needs units from 0 to 1: set `model.code_activation = \"sigmoid\"`"
+                    .into(),
+            );
         }
         let images = parts::load_unit(&data.0, context)?;
         let size = parts::size(&images);

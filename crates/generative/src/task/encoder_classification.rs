@@ -55,14 +55,16 @@ impl Default for EncoderModelConfig {
 impl Validate for EncoderModelConfig {
     fn validate(&self, problems: &mut Problems) {
         report_problems(self.codec.validate(), problems);
-        let is_run = self.pretrained == NONE || self.pretrained.strip_prefix("run:").is_some_and(|name| !name.is_empty());
+        let is_run =
+            self.pretrained == NONE || self.pretrained.strip_prefix("run:").is_some_and(|name| !name.is_empty());
         problems.check(is_run, "pretrained", "must be \"none\" or a run, \"run:NAME\"");
     }
 }
 
 impl ImageFamily for EncoderModelConfig {
     const NAME: &'static str = "encoder-classification";
-    const SUMMARY: &'static str = "the class of a picture by its code, whose encoder an autoencoder or a VAE trained without labels";
+    const SUMMARY: &'static str =
+        "the class of a picture by its code, whose encoder an autoencoder or a VAE trained without labels";
     const EXPLANATION: &'static str =
         "Each picture beside the pixels that its class depends on, red the most (gradient times pixel).";
 
@@ -99,7 +101,9 @@ impl ImageFamily for EncoderModelConfig {
         let (mut own, loaded) = (weights::collect(network), run.weights()?);
         let lines = replace_encoder(&mut own, loaded).map_err(|problem| {
             let checkpoint = run.checkpoint.display();
-            format!("`model.pretrained`: the encoder in {checkpoint} is another one than `[model]` describes: {problem}")
+            format!(
+                "`model.pretrained`: the encoder in {checkpoint} is another one than `[model]` describes: {problem}"
+            )
         })?;
         weights::apply(network, &own)?;
         note_weights(progress, &run.checkpoint.display().to_string(), &lines);

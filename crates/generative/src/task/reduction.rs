@@ -174,7 +174,8 @@ impl<B: Backend> Network<B> {
         let starts: Vec<i64> = (0..rows as i64).collect();
         let (mut values, mut error) = (Vec::new(), 0.0);
         for together in starts.chunks(TOGETHER) {
-            let chosen = Tensor::<B, 1, Int>::from_data(TensorData::new(together.to_vec(), [together.len()]), &data.device());
+            let chosen =
+                Tensor::<B, 1, Int>::from_data(TensorData::new(together.to_vec(), [together.len()]), &data.device());
             let seen = data.clone().select(0, chosen);
             let points = self.encoder.forward(seen.clone());
             let missing = (self.decoder.forward(points.clone()) - seen).square().mean();

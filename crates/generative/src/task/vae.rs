@@ -96,7 +96,8 @@ model_block!(VaeConfig);
 
 impl Job for VaeJob {
     const NAME: &'static str = "vae";
-    const SUMMARY: &'static str = "a variational autoencoder: codes of pictures, and new pictures, of a given class if it is conditional";
+    const SUMMARY: &'static str =
+        "a variational autoencoder: codes of pictures, and new pictures, of a given class if it is conditional";
 
     type Data = PictureBlock;
     type Model = VaeConfig;

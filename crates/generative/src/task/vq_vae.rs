@@ -78,7 +78,8 @@ impl Job for VqVaeJob {
         let images = parts::load_unit(&data.0, context)?;
         let side = images.artefact().image_size;
         if !side.is_multiple_of(PIXELS_OF_A_CODE) {
-            let message = format!("`data.image_size` is {side}; a multiple of {PIXELS_OF_A_CODE} is needed, such as 32");
+            let message =
+                format!("`data.image_size` is {side}; a multiple of {PIXELS_OF_A_CODE} is needed, such as 32");
             return Err(message.into());
         }
         B::seed(context.device, context.seed);
@@ -219,5 +220,6 @@ fn usage(mut counts: Vec<f64>) -> Section {
         series: vec![BarSeries { name: "uses".to_string(), values: counts }],
         y_label: "uses".to_string(),
     };
-    Section::new("Codes", Body::Bars(bars)).with_caption("How often each code of the codebook is used, the most frequent first.")
+    Section::new("Codes", Body::Bars(bars))
+        .with_caption("How often each code of the codebook is used, the most frequent first.")
 }

@@ -22,7 +22,8 @@ const DELAY: u16 = 12;
 /// - output: `[rows · STEPS, latent_size]`, line by line
 pub fn lines<B: Backend>(codes: Tensor<B, 2>) -> Tensor<B, 2> {
     let [rows, size] = codes.dims();
-    let next = Tensor::cat(vec![codes.clone().narrow(0, 1 % rows, rows - 1 % rows), codes.clone().narrow(0, 0, 1 % rows)], 0);
+    let places: Vec<i64> = (0..rows).map(|row| ((row + 1) % rows) as i64).collect();
+    let next = codes.clone().select(0, Tensor::from_data(TensorData::new(places, [rows]), &codes.device()));
     let parts: Vec<f32> = (0..STEPS).map(|step| step as f32 / (STEPS - 1) as f32).collect();
     let parts = Tensor::<B, 3>::from_data(TensorData::new(parts, [1, STEPS, 1]), &codes.device());
     let from = codes.unsqueeze_dim::<3>(1);
