@@ -209,6 +209,10 @@ impl<B: Backend> Means<B> {
         self.vectors.update(vectors);
         self.counts.update(counts);
         self.sums.update(sums);
+        // burn keeps an update beside the value until the next one: whoever visits the module (a checkpoint) would see the older.
+        self.vectors.value_sync();
+        self.counts.value_sync();
+        self.sums.value_sync();
     }
 }
 
