@@ -115,9 +115,8 @@ fn a_vae_draws_and_embeds_and_its_codes_are_mapped() {
     let said = train(desk.path(), &[&["reduce", "--method", "pca"][..], &arguments].concat());
     assert!(said.contains("40 points of 4 numbers"), "{said}");
     assert_shows_something(&desk.path().join("map.png"));
-    let settings = ["--set", "epochs=3", "--set", "hidden=[8]", "--noise", "0.3", "--out", "two.csv"];
-    let said =
-        train(desk.path(), &[&["reduce", "--method", "autoencoder", "--input", "photos"][..], &settings].concat());
+    let quick = ["--set", "epochs=3", "--set", "hidden=[8]", "--noise", "0.3", "--out", "two.csv"];
+    let said = train(desk.path(), &[&["reduce", "--method", "autoencoder", "--input", "photos"][..], &quick].concat());
     for part in ["autoencoder: 3 epochs", "of the variance is rebuilt", "trustworthiness", "without noise"] {
         assert!(said.contains(part), "{part}: {said}");
     }
