@@ -12,7 +12,7 @@ use report::Section;
 use training_loop::{
     data_block,
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, Generated, Job, PredictRequest, Trained},
+    job::{AssembleContext, Assembled, Blocks, EmbedRequest, Generated, Job, PredictRequest, Trained},
     optimizer::ParameterGroup,
     parameters,
     preparation::{Activity, Preparation},
@@ -128,6 +128,18 @@ impl<F: ImageFamily> Job for ImageClassificationJob<F> {
             request.give_table(rows, output)?;
         }
         Ok(())
+    }
+
+    fn embed<B: Backend>(
+        blocks: &Blocks<Self>,
+        trained: &Trained<'_, B::Device>,
+        request: &EmbedRequest,
+        output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        let artefact = load_artefact(trained.artefacts)?;
+        let mut network = blocks.model.init::<B>(sizes(&artefact), trained.device)?;
+        weights::apply(&mut network, trained.weights)?;
+        crate::embed(&artefact, trained.device, request, |images| network.features(images), output)
     }
 }
 

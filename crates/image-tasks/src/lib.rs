@@ -4,6 +4,7 @@
 //! A family of networks makes the job its own in two steps: its network implements [`ImageNetwork`], and its `[model]` block implements
 //! [`ImageFamily`], which makes the network and its weights. The job is then `ImageClassificationJob<ItsConfig>`.
 
+mod embed;
 mod features;
 pub mod fine_tuning;
 mod heat;
@@ -16,6 +17,7 @@ mod pages;
 mod parts;
 mod prediction;
 
+pub use embed::embed;
 pub use image_classification::{ImageBlock, ImageClassificationJob, ImageClassificationTask};
 pub use images::{ARTEFACT_FILE, load_artefact, load_images, on_device};
 pub use network::{ImageFamily, ImageNetwork, ImageSizes, Stage, statistics_of};

@@ -51,7 +51,9 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Apply a trained model to new input: forecast a table, classify texts or pictures
     Predict(PredictArgs),
-    /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP
+    /// Write what a trained model makes of pictures before it answers, as a table: codes, features
+    Embed(EmbedArgs),
+    /// Place the rows of a table, or pictures, in the plane: PCA, t-SNE, UMAP, autoencoder
     Reduce(ReduceArgs),
     /// List the jobs and their configs
     List,
@@ -358,6 +360,29 @@ pub struct PredictArgs {
     pub device: DeviceArgs,
 }
 
+/// `train embed`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  train embed --run vae-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
+)]
+pub struct EmbedArgs {
+    /// The trained model.
+    #[command(flatten)]
+    pub run: RunArgs,
+
+    /// Pictures: a folder, an archive, a table, a data set's files, embedded:digits
+    #[arg(long, value_name = "SOURCE")]
+    pub input: String,
+
+    /// The table to write: .npy, with the labels in a text file beside it, or .csv
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+
+    /// Where to compute.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+}
+
 /// A method of `train reduce`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ReduceMethod {
@@ -367,6 +392,8 @@ pub enum ReduceMethod {
     Tsne,
     /// The same faster, with more of the whole arrangement (McInnes et al. 2018)
     Umap,
+    /// Numbers from which a network rebuilds the rest (Hinton and Salakhutdinov 2006)
+    Autoencoder,
 }
 
 /// `train reduce`.
@@ -399,6 +426,10 @@ pub struct ReduceArgs {
     #[arg(long)]
     pub standardize: bool,
 
+    /// Add normal noise of this deviation to all numbers first (pixels go from 0 to 1), and measure against what was there without it
+    #[arg(long, value_name = "X", default_value_t = 0.0, value_parser = at_least_zero)]
+    pub noise: f64,
+
     /// Take the first N principal components first; 0: do not [default: 50 for t-SNE and UMAP]
     #[arg(long, value_name = "N")]
     pub first_pca: Option<usize>,
@@ -407,7 +438,7 @@ pub struct ReduceArgs {
     #[arg(long, value_name = "N", value_parser = count)]
     pub components: Option<usize>,
 
-    /// One setting of the method: perplexity, theta, early_exaggeration, n_neighbors, min_dist, whiten, …; may be given many times
+    /// One setting of the method: perplexity, theta, early_exaggeration, n_neighbors, min_dist, whiten, hidden, epochs, …; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 
@@ -426,6 +457,10 @@ pub struct ReduceArgs {
     /// Draw a map: a page (.html) that shows what is under the pointer, or a picture (.png); may be given several times
     #[arg(long, value_name = "FILE")]
     pub plot: Vec<PathBuf>,
+
+    /// Where an autoencoder is trained.
+    #[command(flatten)]
+    pub device: DeviceArgs,
 }
 
 fn number(text: &str) -> Result<f64, String> {

@@ -5,7 +5,7 @@ use std::{io::Write, marker::PhantomData, path::PathBuf};
 use training_loop::job::Job;
 
 use crate::{
-    cli::{EvalArgs, GenerateArgs, PredictArgs, TrainArgs},
+    cli::{EmbedArgs, EvalArgs, GenerateArgs, PredictArgs, TrainArgs},
     commands::{self, Located},
     config::{self, ConfigError, ConfigSource, Override},
     experiment::ExperimentOf,
@@ -43,6 +43,8 @@ pub trait AnyJob: Sync {
     fn predict(&self, args: &PredictArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
     /// `train generate`.
     fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
+    /// `train embed`.
+    fn embed(&self, args: &EmbedArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure>;
 }
 
 /// What is known of a config whose job is only a name.
@@ -98,6 +100,10 @@ impl<J: Job> AnyJob for Entry<J> {
 
     fn generate(&self, args: &GenerateArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
         commands::generate::job::<J>(args, run, out)
+    }
+
+    fn embed(&self, args: &EmbedArgs, run: &Located, out: &mut dyn Write) -> Result<(), Failure> {
+        commands::embed::job::<J>(args, run, out)
     }
 }
 

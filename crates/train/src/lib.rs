@@ -63,6 +63,7 @@ fn run(cli: Cli, jobs: &Jobs) -> Result<(), Failure> {
         Some(Command::Eval(args)) => commands::eval::run(jobs, &args, out),
         Some(Command::Predict(args)) => commands::predict::run(jobs, &args, out),
         Some(Command::Generate(args)) => commands::generate::run(jobs, &args, out),
+        Some(Command::Embed(args)) => commands::embed::run(jobs, &args, out),
         Some(Command::Reduce(args)) => commands::reduce::run(&args, out),
         Some(Command::List) => commands::list::run(jobs, out),
         Some(Command::Info) => commands::info::run(out),

@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use generative::task::{diffusion::DiffusionJob, gan::GanJob};
+use generative::task::{
+    autoencoder::AutoencoderJob, diffusion::DiffusionJob, encoder_classification::EncoderClassificationJob,
+    gan::GanJob, vae::VaeJob, vq_vae::VqVaeJob,
+};
 use sequence::task::{
     classification::ClassificationJob, forecast::ForecastJob, language_model::LanguageModelJob,
     speech_classification::SpeechClassificationJob, speech_recognition::SpeechRecognitionJob,
@@ -34,6 +37,10 @@ const JOBS: Jobs = Jobs(&[
     job::<VitClassificationJob>(),
     job::<DiffusionJob>(),
     job::<GanJob>(),
+    job::<AutoencoderJob>(),
+    job::<VaeJob>(),
+    job::<VqVaeJob>(),
+    job::<EncoderClassificationJob>(),
 ]);
 
 fn main() -> ExitCode {

@@ -86,6 +86,16 @@ pub trait Job: Sized + 'static {
     ) -> Result<(), TaskError> {
         Err(format!("the job \"{}\" has nothing to predict", Self::NAME).into())
     }
+
+    /// Writes what a trained network makes of each picture of a source before it answers (codes, features), as a table.
+    fn embed<B: Backend>(
+        _blocks: &Blocks<Self>,
+        _trained: &Trained<'_, B::Device>,
+        _request: &EmbedRequest,
+        _output: &mut dyn FnMut(Generated<'_>) -> std::io::Result<()>,
+    ) -> Result<(), TaskError> {
+        Err(format!("the job \"{}\" has nothing to embed", Self::NAME).into())
+    }
 }
 
 /// What [`Job::assemble`] may use.
@@ -168,6 +178,15 @@ pub struct GenerateRequest {
     /// Pictures on the way from one to another, instead of pictures that have nothing to do with each other. Only jobs that say
     /// [`Job::INTERPOLATES`] are asked for it.
     pub interpolate: Option<usize>,
+}
+
+/// What `train embed` asks for.
+#[derive(Debug, Clone, Default)]
+pub struct EmbedRequest {
+    /// Where the pictures are, as `data.source` of a config would say.
+    pub input: String,
+    /// The table: a `.npy` file, with the labels in a text file beside it, or a `.csv` file.
+    pub out: PathBuf,
 }
 
 /// What `train predict` asks for.

@@ -1,8 +1,13 @@
-//! Tables of numbers in which a row is a point: CSV and TSV files, NumPy's `.npy` files, and pictures, whose pixels are the columns.
+//! Tables of numbers in which a row is a point: CSV and TSV files, NumPy's `.npy` files, and pictures, whose pixels are the columns. What is
+//! computed of points is written as such a table again.
 
 mod npy;
 mod pictures;
+mod save;
 mod table;
+
+pub use pictures::load_pictures;
+pub use save::check_ending;
 
 use crate::image::Image;
 use crate::text::columns;

@@ -68,13 +68,27 @@ pub fn check_symmetric(artefact: &ImageArtefact) -> Result<(), TaskError> {
 
 /// The batches of each part; the test part is seen as the validation part is.
 pub fn splits(images: &ImageData, seed: u64) -> Splits<ImageBatch> {
-    let of = |source: ImageBatches| {
-        Batches::new(source.num_batches() as u64, move |epoch, index| Ok(source.batch(epoch, index as usize)?))
+    changed_splits(images, seed, |_, _| ())
+}
+
+/// The batches of each part; `change(epoch, batch)` is done to each and must depend on nothing else.
+pub fn changed_splits(
+    images: &ImageData,
+    seed: u64,
+    change: impl Fn(u64, &mut ImageBatch) + Clone + Send + Sync + 'static,
+) -> Splits<ImageBatch> {
+    let deal = |source: ImageBatches| {
+        let change = change.clone();
+        Batches::new(source.num_batches() as u64, move |epoch, index| {
+            let mut batch = source.batch(epoch, index as usize)?;
+            change(epoch, &mut batch);
+            Ok(batch)
+        })
     };
     Splits {
-        train: of(images.train_batches(seed)),
-        validation: images.validation_batches().map(of),
-        test: images.test_batches(TestViews::None).map(of),
+        train: deal(images.train_batches(seed)),
+        validation: images.validation_batches().map(deal),
+        test: images.test_batches(TestViews::None).map(deal),
     }
 }
 

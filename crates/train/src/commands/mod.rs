@@ -1,6 +1,7 @@
 //! One function a command; each writes to `out` and says why it failed.
 
 pub mod config;
+pub mod embed;
 pub mod eval;
 pub mod generate;
 pub mod info;

@@ -11,8 +11,19 @@ pub(super) struct Measures {
     rows: Vec<(String, Option<f64>, f64)>,
 }
 
-/// Measures over the `k` nearest neighbours of each point; by their labels, of which there may be none.
-pub(super) fn of(data: &Matrix, points: &Matrix, labels: &[usize], k: usize) -> Result<Measures, ReduceError> {
+/// What is compared.
+pub(super) struct Compared<'a> {
+    /// What was reduced.
+    pub data: &'a Matrix,
+    /// The same without the noise that was added to it.
+    pub clean: Option<&'a Matrix>,
+    /// What it was reduced to.
+    pub points: &'a Matrix,
+}
+
+/// Measures over the `k` nearest neighbours of each point, where noise was added those without it; by their labels, of which there may be none.
+pub(super) fn of(compared: &Compared<'_>, labels: &[usize], k: usize) -> Result<Measures, ReduceError> {
+    let Compared { data, clean, points } = *compared;
     let count = data.rows();
     if count > MOST_POINTS {
         let chosen: Vec<usize> = (0..MOST_POINTS).map(|place| place * count / MOST_POINTS).collect();
@@ -21,20 +32,28 @@ pub(super) fn of(data: &Matrix, points: &Matrix, labels: &[usize], k: usize) -> 
             Matrix::new(values, chosen.len(), matrix.columns())
         };
         let labels: Vec<usize> = chosen.iter().filter_map(|row| labels.get(*row)).copied().collect();
-        return of(&of_chosen(data)?, &of_chosen(points)?, &labels, k);
+        let (data, points, clean) = (of_chosen(data)?, of_chosen(points)?, clean.map(of_chosen).transpose()?);
+        return of(&Compared { data: &data, clean: clean.as_ref(), points: &points }, &labels, k);
     }
     // Too few points have no neighbours to speak of.
     let k = k.min(count.saturating_sub(1) / 2);
     if k == 0 {
         return Ok(Measures { rows: Vec::new() });
     }
+    let truth = clean.unwrap_or(data);
+    let before = |measure: fn(&Matrix, &Matrix, usize) -> Result<f64, ReduceError>| {
+        clean.map(|clean| measure(clean, data, k)).transpose()
+    };
     let mut rows = vec![
-        (format!("trustworthiness ({k} neighbours)"), None, trustworthiness(data, points, k)?),
-        (format!("continuity ({k} neighbours)"), None, continuity(data, points, k)?),
+        (format!("trustworthiness ({k} neighbours)"), before(trustworthiness)?, trustworthiness(truth, points, k)?),
+        (format!("continuity ({k} neighbours)"), before(continuity)?, continuity(truth, points, k)?),
     ];
     if !labels.is_empty() {
-        let [before, after] = [data, points].map(|matrix| neighbour_accuracy(matrix, labels, k));
-        rows.push((format!("accuracy of {k} nearest neighbours"), Some(before?), after?));
+        let accuracy = |matrix: &Matrix| neighbour_accuracy(matrix, labels, k);
+        rows.push((format!("accuracy of {k} nearest neighbours"), Some(accuracy(data)?), accuracy(points)?));
+        if let Some(clean) = clean {
+            rows.push((format!("accuracy of {k} nearest neighbours without noise"), None, accuracy(clean)?));
+        }
     }
     Ok(Measures { rows })
 }

@@ -2,11 +2,15 @@
 
 use std::time::Instant;
 
+use burn::tensor::backend::AutodiffBackend;
+use generative::task::reduction::{Reduction, ReductionConfig};
 use reduce::{Matrix, PcaConfig, Progress, ReduceError, TsneConfig, UmapConfig};
 use serde::de::DeserializeOwned;
 
+use super::failed;
 use crate::{
-    cli::{ReduceArgs, ReduceMethod},
+    backend::{self, BackendChoice, WithBackend},
+    cli::{DeviceArgs, ReduceArgs, ReduceMethod},
     failure::Failure,
 };
 
@@ -15,6 +19,7 @@ pub(super) enum Method {
     Pca(PcaConfig),
     Tsne(TsneConfig),
     Umap(UmapConfig),
+    Autoencoder(ReductionConfig),
 }
 
 /// Points, and what to say of how they came about.
@@ -29,11 +34,13 @@ pub(super) fn of(args: &ReduceArgs) -> Result<Method, Failure> {
         ReduceMethod::Pca => Method::Pca(settings(args)?),
         ReduceMethod::Tsne => Method::Tsne(settings(args)?),
         ReduceMethod::Umap => Method::Umap(settings(args)?),
+        ReduceMethod::Autoencoder => Method::Autoencoder(settings(args)?),
     };
     let wrong = match &method {
         Method::Pca(config) => config.validate(),
         Method::Tsne(config) => config.validate(),
         Method::Umap(config) => config.validate(),
+        Method::Autoencoder(config) => config.validate(),
     };
     match wrong.into_iter().next() {
         Some((key, message)) => Err(Failure::user(format!("`{key}` {message}"))),
@@ -66,37 +73,66 @@ impl Method {
             Self::Pca(_) => "PCA",
             Self::Tsne(_) => "t-SNE",
             Self::Umap(_) => "UMAP",
+            Self::Autoencoder(_) => "autoencoder",
         }
     }
 
     /// Whether it looks at distances, which many columns make alike.
     pub fn wants_few_columns(&self) -> bool {
-        !matches!(self, Self::Pca(_))
+        matches!(self, Self::Tsne(_) | Self::Umap(_))
     }
 
-    pub fn reduce(&self, data: &Matrix, progress: &mut dyn FnMut(Progress)) -> Result<Reduced, ReduceError> {
+    /// `device` is where an autoencoder is trained.
+    pub fn reduce(
+        &self,
+        data: &Matrix,
+        device: &DeviceArgs,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Reduced, Failure> {
         let start = Instant::now();
         let (points, found) = match self {
             Self::Pca(config) => {
-                let pca = config.fit(data, progress)?;
+                let pca = config.fit(data, progress).map_err(failed)?;
                 let shares = &pca.explained_variance_ratio;
                 let first: Vec<String> = shares.iter().take(5).map(|share| format!("{:.1} %", 100.0 * share)).collect();
                 let more = if shares.len() > 5 { ", …" } else { "" };
                 let all = 100.0 * shares.iter().sum::<f64>();
                 let found =
                     format!("{} components have {all:.1} % of the variance ({}{more})", shares.len(), first.join(", "));
-                (pca.transform(data)?, found)
+                (pca.transform(data).map_err(failed)?, found)
             }
             Self::Tsne(config) => {
-                let tsne = config.fit(data, progress)?;
+                let tsne = config.fit(data, progress).map_err(failed)?;
                 (tsne.points, format!("{} iterations, KL divergence {:.4}", tsne.iterations, tsne.divergence))
             }
             Self::Umap(config) => {
-                let umap = config.fit(data, progress)?;
+                let umap = config.fit(data, progress).map_err(failed)?;
                 (umap.points, format!("{} epochs", umap.epochs))
+            }
+            Self::Autoencoder(config) => {
+                let choice = BackendChoice::new(device.backend, device.device)?;
+                let Reduction { points, explained } =
+                    backend::dispatch(&choice, Training { config, data, progress })?.map_err(failed)?;
+                let share = 100.0 * explained;
+                (points, format!("{} epochs on {choice}, {share:.1} % of the variance is rebuilt", config.epochs))
             }
         };
         let about = vec![format!("{}: {found}, {:.1} s", self.title(), start.elapsed().as_secs_f64())];
         Ok(Reduced { points, about })
+    }
+}
+
+/// The training of an autoencoder.
+struct Training<'a> {
+    config: &'a ReductionConfig,
+    data: &'a Matrix,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl WithBackend for Training<'_> {
+    type Output = Result<Reduction, ReduceError>;
+
+    fn run<B: AutodiffBackend>(self, device: B::Device) -> Self::Output {
+        self.config.fit::<B>(self.data, &device, self.progress)
     }
 }

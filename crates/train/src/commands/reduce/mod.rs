@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reduce::{Matrix, PcaConfig, Progress, ReduceError};
 
 use crate::{cli::ReduceArgs, failure::Failure};
+use measures::Compared;
 use method::Reduced;
 
 /// Columns that t-SNE and UMAP are given by default: more only make noise and take time.
@@ -36,6 +37,10 @@ pub fn run(args: &ReduceArgs, out: &mut dyn Write) -> Result<(), Failure> {
         data = standardized(data)?;
     }
     writeln!(out, "{} points of {} numbers from {}", vectors.rows, vectors.columns, args.input)?;
+    let clean = (args.noise > 0.0).then(|| data.clone());
+    if clean.is_some() {
+        data = noisy(data, args)?;
+    }
 
     let bar = progress_bar();
     let mut progress = |progress: Progress| tell(&bar, progress);
@@ -48,12 +53,13 @@ pub fn run(args: &ReduceArgs, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "first {first_to} principal components, which have {:.1} % of the variance", 100.0 * kept)?;
         first = Some(pca.transform(&data).map_err(failed)?);
     }
-    let Reduced { points, about } = method.reduce(first.as_ref().unwrap_or(&data), &mut progress).map_err(failed)?;
+    let Reduced { points, about } = method.reduce(first.as_ref().unwrap_or(&data), &args.device, &mut progress)?;
     bar.finish_and_clear();
     about.iter().try_for_each(|line| writeln!(out, "{line}"))?;
 
     let labels = if vectors.label_names.len() > 1 { vectors.labels.as_slice() } else { &[] };
-    let measures = measures::of(&data, &points, labels, args.neighbours).map_err(failed)?;
+    let compared = Compared { data: &data, clean: clean.as_ref(), points: &points };
+    let measures = measures::of(&compared, labels, args.neighbours).map_err(failed)?;
     write!(out, "{}", measures.text())?;
     write_points(&args.out, &points, &vectors)?;
     writeln!(out, "{}", args.out.display())?;
@@ -103,6 +109,19 @@ fn standardized(data: Matrix) -> Result<Matrix, Failure> {
             let value = &mut values[row * columns + column];
             *value = if deviation > 0.0 { ((f64::from(*value) - mean) / deviation) as f32 } else { 0.0 };
         }
+    }
+    Matrix::new(values, rows, columns).map_err(failed)
+}
+
+/// The numbers with normal noise, by the seed of the command.
+fn noisy(data: Matrix, args: &ReduceArgs) -> Result<Matrix, Failure> {
+    let (rows, columns) = (data.rows(), data.columns());
+    let mut random = data::SplitMix64::new(data::stream_seed(args.seed, 0, 0));
+    let mut values = data.into_values();
+    for value in &mut values {
+        // Box and Muller 1958; 1 - u is never 0.
+        let (radius, angle) = ((-2.0 * (1.0 - random.unit()).ln()).sqrt(), std::f64::consts::TAU * random.unit());
+        *value += (args.noise * radius * angle.cos()) as f32;
     }
     Matrix::new(values, rows, columns).map_err(failed)
 }
