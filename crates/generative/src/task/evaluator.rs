@@ -179,7 +179,7 @@ fn class_scores(said: &[usize], classes: usize, asked: Option<&[i32]>) -> Vec<(S
     let covered = counts.iter().filter(|count| **count as f64 >= COVERED * fair).count();
     let shares = counts.iter().filter(|count| **count > 0).map(|count| *count as f64 / all);
     let entropy: f64 = shares.map(|share| -share * share.ln()).sum();
-    let evenness = if classes > 1 { entropy / (classes as f64).ln() } else { 1.0 };
+    let evenness = if classes > 1 { entropy.max(0.0) / (classes as f64).ln() } else { 1.0 };
     let mut scores = vec![("classes_covered".to_string(), covered as f64), ("class_evenness".to_string(), evenness)];
     if let Some(asked) = asked {
         let right = said.iter().zip(asked).filter(|(said, asked)| **said == **asked as usize).count();
