@@ -3,7 +3,8 @@
     cargo bench --profile dev -p layers --features ndarray,flex --bench convolution --no-run     (prints the path of the binary)
     python convolution.py BINARY [--threads 2] [--rounds 5] [--steps 8]
 
-`--shapes` times single convolutions instead. Prints the best and the median milliseconds of a step, and the peak of the memory above what the process had before the steps.
+`--kind shapes` times single convolutions instead, `--kind transposed` those of a DCGAN's generator and `--kind penalty` a gradient
+penalty of a DCGAN's discriminator. Prints the best and the median milliseconds of a step, and the peak of the memory above what the process had before the steps.
 """
 
 import argparse
@@ -60,10 +61,48 @@ def pytorch(network, steps, threads):
     print(json.dumps({"ms": times[WARM_UP:], "mb": (memory("VmHWM:") - before) // 1024}))
 
 
-def shapes(backend, binary, steps, threads, environment):
-    """Best milliseconds of single convolutions: PyTorch's, the backend's and their ratio, forward and with both gradients."""
+def calls(kind, shape):
+    """What is timed first, without gradients or with those by the weights, and what is timed with all of them."""
     import torch
     import torch.nn.functional as F
+
+    if kind == "penalty":
+        weights = [torch.randn(s, requires_grad=True) for s in ((64, 3, 4, 4), (128, 64, 4, 4), (256, 128, 4, 4), (1, 256, 4, 4))]
+        weights = [(w.detach() * 0.02).requires_grad_() for w in weights]
+        images = torch.randn(64, 3, 32, 32)
+
+        def scores(x):
+            for w in weights[:3]:
+                x = F.leaky_relu(F.conv2d(x, w, None, 2, 1), 0.2)
+            return F.conv2d(x, weights[3]).sum()
+
+        def penalty():
+            x = images.clone().requires_grad_()
+            (gradient,) = torch.autograd.grad(scores(x), x, create_graph=True)
+            torch.autograd.grad(((gradient.flatten(1).norm(dim=1) - 1) ** 2).mean(), weights)
+
+        return lambda: torch.autograd.grad(scores(images), weights), penalty
+
+    batch, inputs, size, outputs, kernel, stride, last = shape
+    x = torch.randn(batch, inputs, size, size, requires_grad=True)
+    if kind == "transposed":
+        w = torch.randn(inputs, outputs, kernel, kernel, requires_grad=True)
+        convolve = lambda: F.conv_transpose2d(x, w, None, stride, last)
+    else:
+        w = torch.randn(outputs, inputs // last, kernel, kernel, requires_grad=True)
+        convolve = lambda: F.conv2d(x, w, None, stride, kernel // 2, 1, last)
+    direction = torch.ones_like(convolve())
+
+    def forward():
+        with torch.no_grad():
+            convolve()
+
+    return forward, lambda: torch.autograd.grad(convolve(), (x, w), direction)
+
+
+def shapes(kind, backend, binary, steps, threads, environment):
+    """Best milliseconds of single convolutions: PyTorch's, the backend's and their ratio, forward and with both gradients."""
+    import torch
 
     torch.set_num_threads(threads)
 
@@ -75,18 +114,13 @@ def shapes(backend, binary, steps, threads, environment):
             times.append((time.perf_counter() - start) * 1e3)
         return min(times)
 
-    command = [binary, "shapes", backend, str(steps)]
+    command = [binary, kind, backend, str(steps)]
     lines = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
-    print(f"{'batch, in, size, out, kernel, stride, groups':46}{'forward':>24}{'with gradients':>24}  ({backend}, {threads} threads)")
+    last = "padding" if kind == "transposed" else "groups"
+    title = "the scores' gradients, those of a penalty" if kind == "penalty" else f"batch, in, size, out, kernel, stride, {last}"
+    print(f"{title:46}{'forward':>24}{'with gradients':>24}  ({backend}, {threads} threads)")
     for found in map(json.loads, lines):
-        batch, inputs, size, outputs, kernel, stride, groups = found["shape"]
-        x = torch.randn(batch, inputs, size, size, requires_grad=True)
-        w = torch.randn(outputs, inputs // groups, kernel, kernel, requires_grad=True)
-        convolve = lambda: F.conv2d(x, w, None, stride, kernel // 2, 1, groups)
-        direction = torch.ones_like(convolve())
-        with torch.no_grad():
-            forward = best(convolve)
-        both = best(lambda: torch.autograd.grad(convolve(), (x, w), direction))
+        forward, both = map(best, calls(kind, found["shape"]))
         row = "".join(f"{a:8.2f}{b:8.2f}{b / a:7.2f}x" for a, b in ((forward, found["forward"]), (both, found["both"])))
         print(f"{str(found['shape']):46}{row}", flush=True)
 
@@ -102,7 +136,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=8)
-    parser.add_argument("--shapes", action="store_true")
+    parser.add_argument("--kind", default="networks", choices=["networks", "shapes", "transposed", "penalty"])
     parser.add_argument("--networks", default="five,resnet20")
     parser.add_argument("--backends", default="pytorch,flex,ndarray")
     args = parser.parse_args()
@@ -110,8 +144,10 @@ def main():
         return pytorch(args.binary, args.steps, args.threads)
 
     environment = {**os.environ, "RAYON_NUM_THREADS": str(args.threads)}
-    if args.shapes:
-        return shapes(args.backends.split(",")[1], args.binary, args.steps, args.threads, environment)
+    if args.kind != "networks":
+        for backend in args.backends.split(",")[1:]:
+            shapes(args.kind, backend, args.binary, args.steps, args.threads, environment)
+        return
     for network in args.networks.split(","):
         runs = {name: {"ms": [], "mb": []} for name in args.backends.split(",")}
         for _ in range(args.rounds):

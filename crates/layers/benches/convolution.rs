@@ -4,13 +4,15 @@
 //!
 //! The words behind the command choose the network (`five`, `resnet20`), the backend (`flex`, `ndarray`) and the number of
 //! steps. Each run prints one line of JSON: the milliseconds of every step but the first three, and by how much the peak of
-//! the process's memory is above what it had before them. The word `shapes` times single convolutions of all kinds instead.
+//! the process's memory is above what it had before them. The word `shapes` times single convolutions of all kinds instead,
+//! `transposed` those of a DCGAN's generator, and `penalty` a gradient penalty of a DCGAN's discriminator.
 
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::{Distribution, Int, Tensor, TensorData};
+use layers::activation::leaky_relu;
 use layers::batch_norm::{BatchNormOptions, batch_norm_train};
-use layers::convolution::{Conv2dOptions, conv2d};
+use layers::convolution::{Conv2dOptions, ConvTranspose2dOptions, conv_transpose2d, conv2d};
 use layers::loss::{CrossEntropy, cross_entropy};
 use layers::pooling::adaptive_avg_pool2d;
 use layers::projection::linear_transposed;
@@ -25,6 +27,16 @@ fn main() {
     let steps = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10);
     if has("shapes") {
         return if has("ndarray") { shapes::<Autodiff<NdArray>>(steps) } else { shapes::<Autodiff<Flex>>(steps) };
+    }
+    if has("transposed") {
+        return if has("ndarray") {
+            transposed::<Autodiff<NdArray>>(steps)
+        } else {
+            transposed::<Autodiff<Flex>>(steps)
+        };
+    }
+    if has("penalty") {
+        return if has("ndarray") { penalty::<Autodiff<NdArray>>(steps) } else { penalty::<Autodiff<Flex>>(steps) };
     }
     let all_networks = !has("five") && !has("resnet20");
     for backend in ["flex", "ndarray"] {
@@ -98,22 +110,79 @@ fn shapes<B: AutodiffBackend>(steps: usize) {
         let input = random::<B, 4>([batch, inputs, size, size], 1.0).require_grad();
         let weight = random::<B, 4>([outputs, inputs / groups, kernel, kernel], 1.0).require_grad();
         let options = Conv2dOptions { stride: [stride; 2], padding: [kernel / 2; 2], groups, ..Default::default() };
-        let best = |run: &dyn Fn()| {
-            let time = |_| {
-                let start = Instant::now();
-                run();
-                start.elapsed().as_secs_f64() * 1e3
-            };
-            (0..WARM_UP + steps).map(time).fold(f64::INFINITY, f64::min)
-        };
-        let forward = best(&|| {
+        let forward = best(steps, || {
             conv2d(input.clone().inner(), weight.clone().inner(), None, &options);
         });
-        let both = best(&|| {
+        let both = best(steps, || {
             conv2d(input.clone(), weight.clone(), None, &options).backward();
         });
         println!(r#"{{"shape": {shape:?}, "forward": {forward:.2}, "both": {both:.2}}}"#);
     }
+}
+
+/// Batch, channels and size of the input; channels and size of the kernel, stride and padding: generators of 64 × 64 pixels, and the
+/// last two layers of one of 28 × 28.
+const TRANSPOSED: [[usize; 7]; 7] = [
+    [64, 100, 1, 256, 4, 1, 0],
+    [64, 256, 4, 128, 4, 2, 1],
+    [64, 128, 8, 64, 4, 2, 1],
+    [64, 64, 16, 32, 4, 2, 1],
+    [64, 32, 32, 3, 4, 2, 1],
+    [64, 128, 7, 64, 4, 2, 1],
+    [64, 64, 14, 1, 4, 2, 1],
+];
+
+/// As [`shapes`], of transposed convolutions.
+fn transposed<B: AutodiffBackend>(steps: usize) {
+    for shape @ [batch, inputs, size, outputs, kernel, stride, padding] in TRANSPOSED {
+        let input = random::<B, 4>([batch, inputs, size, size], 1.0).require_grad();
+        let weight = random::<B, 4>([inputs, outputs, kernel, kernel], 1.0).require_grad();
+        let options = ConvTranspose2dOptions { stride: [stride; 2], padding: [padding; 2], ..Default::default() };
+        let forward = best(steps, || {
+            conv_transpose2d(input.clone().inner(), weight.clone().inner(), None, &options);
+        });
+        let both = best(steps, || {
+            conv_transpose2d(input.clone(), weight.clone(), None, &options).backward();
+        });
+        println!(r#"{{"shape": {shape:?}, "forward": {forward:.2}, "both": {both:.2}}}"#);
+    }
+}
+
+/// Prints the best milliseconds of the scores of 64 images of 32 × 32 pixels with the gradients by the weights, and of a gradient penalty
+/// on them with its gradients.
+fn penalty<B: AutodiffBackend>(steps: usize) {
+    fn scores<B: Backend>(images: Tensor<B, 4>, weights: [Tensor<B, 4>; 4]) -> Tensor<B, 1> {
+        let halved = Conv2dOptions { stride: [2; 2], padding: [1; 2], ..Default::default() };
+        let [first, second, third, last] = weights;
+        let x = [first, second, third]
+            .into_iter()
+            .fold(images, |x, weight| leaky_relu(conv2d(x, weight, None, &halved), 0.2));
+        conv2d(x, last, None, &Conv2dOptions::default()).sum()
+    }
+    let images = random::<B, 4>([64, 3, 32, 32], 1.0);
+    let weights = [[64, 3, 4, 4], [128, 64, 4, 4], [256, 128, 4, 4], [1, 256, 4, 4]]
+        .map(|shape| random::<B, 4>(shape, 0.02).require_grad());
+    let once = best(steps, || {
+        scores(images.clone(), weights.clone()).backward();
+    });
+    let twice = best(steps, || {
+        let images = Tensor::<Autodiff<B>, 4>::from_inner(images.clone()).require_grad();
+        let grads = scores(images.clone(), weights.clone().map(Tensor::from_inner)).backward();
+        let gradient = images.grad(&grads).expect("a gradient by the images");
+        let lengths = gradient.flatten::<2>(1, 3).powi_scalar(2).sum_dim(1).sqrt(); // [batch, 1]
+        (lengths - 1.0).powi_scalar(2).mean().backward();
+    });
+    println!(r#"{{"shape": [64, 3, 32], "forward": {once:.2}, "both": {twice:.2}}}"#);
+}
+
+/// The least of the milliseconds of so many runs.
+fn best(steps: usize, run: impl Fn()) -> f64 {
+    let time = |_| {
+        let start = Instant::now();
+        run();
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    (0..WARM_UP + steps).map(time).fold(f64::INFINITY, f64::min)
 }
 
 /// In kilobytes; 0 where the system does not say.

@@ -43,7 +43,7 @@ impl Activation {
 /// - output: as the input
 pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
     #[cfg(any(feature = "ndarray", feature = "flex"))]
-    if kernel::takes(&input) {
+    if kernel::takes_lines(&input) {
         return kernel::activate(kernel::Relu, input);
     }
     portable::relu(input)
@@ -55,6 +55,10 @@ pub fn relu<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
 /// # Shapes
 /// - output: as the input
 pub fn leaky_relu<B: Backend, const D: usize>(input: Tensor<B, D>, slope: f64) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes_lines(&input) {
+        return kernel::activate(kernel::LeakyRelu(slope as f32), input);
+    }
     portable::leaky_relu(input, slope)
 }
 
@@ -63,6 +67,10 @@ pub fn leaky_relu<B: Backend, const D: usize>(input: Tensor<B, D>, slope: f64) -
 /// # Shapes
 /// - output: as the input
 pub fn sigmoid<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::Sigmoid, input);
+    }
     portable::sigmoid(input)
 }
 
@@ -71,6 +79,10 @@ pub fn sigmoid<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> 
 /// # Shapes
 /// - output: as the input
 pub fn tanh<B: Backend, const D: usize>(input: Tensor<B, D>) -> Tensor<B, D> {
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input) {
+        return kernel::activate(kernel::Tanh, input);
+    }
     portable::tanh(input)
 }
 

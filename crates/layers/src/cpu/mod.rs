@@ -6,7 +6,7 @@
 //! - `Autodiff` of those two, with any checkpointing strategy (the kernels save what they need themselves).
 //!
 //! Everything else, and in particular other backends, `f64` or `f16` tensors and an `Autodiff` of an `Autodiff`, has to
-//! take the layer's portable path.
+//! take the layer's portable path. (For what has to be fast under an `Autodiff` of an `Autodiff` too there is [`graph`].)
 //!
 //! ```ignore
 //! struct Double<B: Backend>(Tensor<B, 2>);
@@ -31,6 +31,7 @@
 //! ```
 
 mod buffer;
+pub mod graph;
 pub mod lanes;
 pub mod math;
 pub mod planes;
@@ -204,8 +205,8 @@ fn is_plain<B: Backend, C: CpuBackend>() -> bool {
     TypeId::of::<B::FloatTensorPrimitive>() == TypeId::of::<FloatTensor<C>>()
 }
 
-fn is_tracked<B: Backend, C: CpuBackend>() -> bool {
-    TypeId::of::<B::FloatTensorPrimitive>() == TypeId::of::<Tracked<C>>()
+fn is_tracked<B: Backend, I: Backend>() -> bool {
+    TypeId::of::<B::FloatTensorPrimitive>() == TypeId::of::<Tracked<I>>()
 }
 
 fn float_primitive<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> <B as BackendTypes>::FloatTensorPrimitive {

@@ -122,7 +122,7 @@ impl WithLanes for Forward<'_> {
 
 /// The sum of the squares of what differs from `mean`, of four vectors side by side.
 #[inline(always)]
-fn squares<L: Lanes>(row: &[f32], mean: f32) -> f32 {
+pub(super) fn squares<L: Lanes>(row: &[f32], mean: f32) -> f32 {
     let (blocks, rest) = row.as_chunks::<{ 4 * WIDTH }>();
     let mut sums = [L::splat(0.0); 4];
     for block in blocks {

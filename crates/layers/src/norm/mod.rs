@@ -5,6 +5,8 @@
 //! before it. Group normalisation ([Wu and He 2018](https://arxiv.org/abs/1803.08494)) is over the pixels of some channels, and
 //! instance normalisation ([Ulyanov, Vedaldi and Lempitsky 2016](https://arxiv.org/abs/1607.08022)) over those of each channel.
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+mod group_kernel;
 pub mod group_norm;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 mod kernel;
@@ -81,6 +83,10 @@ pub fn group_norm<B: Backend, const D: usize>(
     assert!(divided, "group norm: {channels} channels in {groups} groups");
     for [found] in affine.iter().flatten().map(Tensor::dims) {
         assert_eq!(found, channels, "group norm: {channels} channels, but a weight or a bias for {found}");
+    }
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if group_kernel::takes(&input, &affine) {
+        return group_kernel::group_norm(input, groups, affine, epsilon);
     }
     portable::group_norm(input, groups, affine, epsilon)
 }

@@ -10,11 +10,10 @@ use burn::tensor::{Tensor, backend::Backend};
 pub fn nearest<B: Backend>(input: Tensor<B, 4>, factor: usize) -> Tensor<B, 4> {
     let [batch, channels, height, width] = input.dims();
     let rows = batch * channels;
-    let squares = input.reshape([rows, height, 1, width, 1]).expand([rows, height, factor, width, factor]).reshape([
+    input.reshape([rows, height, 1, width, 1]).expand([rows, height, factor, width, factor]).reshape([
         batch,
         channels,
         height * factor,
         width * factor,
-    ]);
-    squares // [batch, channels, height · factor, width · factor]
+    ])
 }

@@ -53,7 +53,7 @@ impl WithLanes for Values<'_> {
         for (row, output) in self.input.chunks_exact(2 * self.half).zip(self.output.chunks_exact_mut(self.half)) {
             let (gate, up) = row.split_at(self.half);
             for ((gate, up), output) in gate.chunks(WIDTH).zip(up.chunks(WIDTH)).zip(output.chunks_mut(WIDTH)) {
-                let [gate, _] = Silu::at(L::load_partly(gate));
+                let [gate, _] = Silu.at(L::load_partly(gate));
                 gate.mul(L::load_partly(up)).store_partly(output);
             }
         }
@@ -79,7 +79,7 @@ impl WithLanes for Slopes<'_> {
             let gradients = by_gate.chunks_mut(WIDTH).zip(by_up.chunks_mut(WIDTH));
             let arguments = gate.chunks(WIDTH).zip(up.chunks(WIDTH)).zip(incoming.chunks(WIDTH));
             for (((gate, up), incoming), (by_gate, by_up)) in arguments.zip(gradients) {
-                let [value, slope] = Silu::at(L::load_partly(gate));
+                let [value, slope] = Silu.at(L::load_partly(gate));
                 let incoming = L::load_partly(incoming);
                 incoming.mul(L::load_partly(up)).mul(slope).store_partly(by_gate);
                 incoming.mul(value).store_partly(by_up);

@@ -31,19 +31,26 @@ pub(super) fn forward(sizes: &Sizes, input: &[f32], weight: &[f32], bias: Option
     output
 }
 
-pub(super) fn input_gradient(sizes: &Sizes, gradient: &[f32], weight: &[f32]) -> Vec<f32> {
+/// The gradient by the input: what the transposed convolution makes of `gradient`. The bias is added to each of its channels.
+pub(super) fn input_gradient(sizes: &Sizes, gradient: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let mut output = vec![0.0; sizes.input_shape().iter().product()];
     if output.is_empty() || gradient.is_empty() {
         return output;
     }
     let (inputs, outputs, taps) = (sizes.group_inputs(), sizes.group_outputs(), sizes.taps());
-    for Phase { patches, taps: phase_taps, first } in sizes.phases() {
+    let phases = sizes.phases();
+    if let (Some(bias), true) = (bias, phases.len() < sizes.options.stride.iter().product()) {
+        // There may be pixels between the positions of the kernel, which no phase reaches.
+        let plane = sizes.input.iter().product();
+        output.chunks_exact_mut(plane).zip(bias.iter().cycle()).for_each(|(plane, bias)| plane.fill(*bias));
+    }
+    for Phase { patches, taps: phase_taps, first } in phases {
         let shape = [outputs, phase_taps.len()];
         let weight = Weight::pack(sizes.options.groups, inputs, shape, |group, row, channel, tap| {
             weight[((group * outputs + channel) * inputs + row) * taps + phase_taps[tap]]
         });
         let place = Place { channels: sizes.inputs, plane: sizes.input, first, step: sizes.options.stride };
-        Apply { patches: &patches, source: gradient, weight: &weight, bias: None, place }.run(&mut output);
+        Apply { patches: &patches, source: gradient, weight: &weight, bias, place }.run(&mut output);
     }
     output
 }

@@ -1,7 +1,9 @@
 //! The sizes of a convolution, and what of the input each of its products reads.
+//!
+//! A transposed convolution has the sizes of the convolution that it is the transpose of: its input is that one's output.
 
 use super::patches::Patches;
-use crate::convolution::Conv2dOptions;
+use crate::convolution::{Conv2dOptions, ConvTranspose2dOptions};
 
 /// Pairs are height and width.
 #[derive(Clone, Debug)]
@@ -26,6 +28,27 @@ impl Sizes {
         let (input, kernel) = ([height, width], [rows, columns]);
         let output = options.output_size(input, kernel);
         Self { batch, inputs, outputs, input, kernel, output, options: options.clone() }
+    }
+
+    /// Those of the convolution whose transpose has this input, weight and options.
+    pub fn of_transposed(
+        [batch, outputs, height, width]: [usize; 4],
+        [_, group_inputs, rows, columns]: [usize; 4],
+        options: &ConvTranspose2dOptions,
+    ) -> Self {
+        let (output, kernel) = ([height, width], [rows, columns]);
+        let input = options.output_size(output, kernel);
+        let ConvTranspose2dOptions { stride, padding, dilation, groups, .. } = *options;
+        let options = Conv2dOptions { stride, padding, dilation, groups };
+        Self { batch, inputs: group_inputs * groups, outputs, input, kernel, output, options }
+    }
+
+    /// Whether the kernel sees every image at once and as a whole, so that all is one product of matrices.
+    pub fn is_whole(&self) -> bool {
+        let Conv2dOptions { padding, dilation, groups, .. } = self.options;
+        // Dilation has no meaning for kernels of one weight.
+        let dense = [0, 1].into_iter().all(|axis| dilation[axis] == 1 || self.kernel[axis] == 1);
+        groups == 1 && dense && padding == [0; 2] && self.output == [1; 2] && self.input == self.kernel
     }
 
     pub fn group_inputs(&self) -> usize {

@@ -9,6 +9,8 @@ pub use module::{ConvTranspose2d, ConvTranspose2dConfig};
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use super::kernel;
 use super::portable;
 
 /// Options of [`conv_transpose2d`]; the pairs are height and width.
@@ -71,6 +73,10 @@ pub fn conv_transpose2d<B: Backend>(
     options: &ConvTranspose2dOptions,
 ) -> Tensor<B, 4> {
     check_shapes(&input, &weight, &bias, options);
+    #[cfg(any(feature = "ndarray", feature = "flex"))]
+    if kernel::takes(&input, &weight, &bias) {
+        return kernel::conv_transpose2d(input, weight, bias, options);
+    }
     portable::conv_transpose2d(input, weight, bias, options)
 }
 
