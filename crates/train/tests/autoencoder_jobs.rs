@@ -50,7 +50,7 @@ fn every_config_goes_the_whole_way() {
         ("vq-vae-cifar10", &[]),
     ] {
         let settings = format!("{TINY} data.source=\"embedded:digits\" data.train_images_per_class=4");
-        train_config(desk.path(), &format!("generative/{name}.toml"), name, &settings, &["--fast-dev-run"]);
+        train_config(desk.path(), &format!("generative/{name}.toml"), name, &settings, &[]);
         let run = desk.path().join("runs").join(name);
         let samples = samples_of(&run);
         for kind in kinds {
