@@ -37,14 +37,15 @@ def pytorch(steps, seed, threads):
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     generator, discriminator, (_, _, latent), losses, of_generator = networks("wgan-gp-28")
+    # As crates/generative/src/gan/dcgan.rs draws them.
     for network in [generator, discriminator]:
         for layer in network.modules():
-            if isinstance(layer, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+            if isinstance(layer, torch.nn.ConvTranspose2d):
                 torch.nn.init.normal_(layer.weight, 0, 0.02)
-                if layer.bias is not None:
-                    torch.nn.init.zeros_(layer.bias)
-            elif isinstance(layer, torch.nn.BatchNorm2d):
-                torch.nn.init.normal_(layer.weight, 1, 0.02)
+            elif isinstance(layer, torch.nn.Conv2d):
+                torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if getattr(layer, "bias", None) is not None:
+                torch.nn.init.zeros_(layer.bias)
     pictures = torch.from_numpy(mnist()[:9000].astype(np.float32)) / 127.5 - 1
     of_critic, of_maker = (torch.optim.Adam(net.parameters(), RATE, BETAS) for net in [discriminator, generator])
     averaged = [parameter.detach().clone() for parameter in generator.parameters()]
