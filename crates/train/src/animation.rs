@@ -1,5 +1,7 @@
 //! What a run made as it went on, in motion: for every job whose samples are pictures.
 
+use std::path::PathBuf;
+
 use data::image::{Image, gif};
 use report::{Body, Picture, PictureSource, Section};
 use training_loop::{
@@ -23,15 +25,18 @@ const LARGEST_IN_REPORT: usize = 2 << 20;
 /// When a picture cannot be read, or the folder not be written to.
 pub fn write(run: &RunFolder) -> Result<(), TrainError> {
     let paths = run.pictures()?;
-    let count = paths.len().min(MOST_FRAMES);
-    let chosen = (0..count).map(|frame| &paths[if count < 2 { 0 } else { frame * (paths.len() - 1) / (count - 1) }]);
-    let mut frames = chosen.map(|path| Image::read(path, 3)).collect::<Result<Vec<_>, _>>().map_err(TaskError::from)?;
+    let read = |path: &PathBuf| Image::read(path, 3);
+    let pictures = paths.iter().map(read).collect::<Result<Vec<_>, _>>().map_err(TaskError::from)?;
+    let Some(last) = pictures.last().cloned() else { return Ok(()) };
     // Settings of a run that went on may have changed what its pictures are like.
-    let Some(last) = frames.last().cloned() else { return Ok(()) };
-    frames.retain(|frame| [frame.width, frame.height] == [last.width, last.height]);
-    if frames.len() < 2 {
+    let alike: Vec<Image> =
+        pictures.into_iter().filter(|picture| [picture.width, picture.height] == [last.width, last.height]).collect();
+    let count = alike.len().min(MOST_FRAMES);
+    if count < 2 {
         return Ok(());
     }
+    let mut frames: Vec<Image> =
+        (0..count).map(|frame| alike[frame * (alike.len() - 1) / (count - 1)].clone()).collect();
     frames.extend(vec![last; LAST - 1]);
     let animation = gif(&frames, SHOWN);
     let path = run.write_animation(&animation)?;

@@ -5,7 +5,7 @@ mod support;
 use std::{fs, path::Path};
 
 use data::image::Image;
-use support::{config, refused, score, train};
+use support::{config, refused, score, settings, train};
 
 /// A small network, few pictures, few steps of everything.
 const TINY: &str = "model.base_channels=4 model.norm_groups=2 model.num_heads=2 data.train_images_per_class=8 data.batch_size=8 \
@@ -16,8 +16,7 @@ const TINY: &str = "model.base_channels=4 model.norm_groups=2 model.num_heads=2 
 fn train_tiny(desk: &Path, name: &str, more: &str) {
     let config = config("generative/diffusion-digits.toml");
     let mut arguments = vec!["--config", config.to_str().unwrap(), "--backend", "ndarray", "--name", name, "--quiet"];
-    let settings = TINY.split_whitespace().chain(more.split_whitespace());
-    let settings: Vec<String> = settings.map(|setting| setting.replace("_step", " step")).collect();
+    let settings = settings(&format!("{TINY} {more}"));
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
     train(desk, &arguments);
 }

@@ -360,7 +360,8 @@ fn every_config_runs() {
         }
         // Their scores cost more than their few steps: `gan_jobs.rs` and `diffusion_job.rs` look at them.
         let scored = ["gan", "diffusion"].iter().any(|job| text_of_config.contains(&format!("job = \"{job}\"")));
-        let less = if scored { "--set task.classifier_steps=4 --set task.scored_images=80 --set task.samples=10" } else { "" };
+        let less =
+            if scored { "--set task.classifier_steps=4 --set task.scored_images=80 --set task.samples=10" } else { "" };
         let folder = Folder::new();
         let output = folder
             .command(&format!("--config {} --fast-dev-run --backend ndarray {less}", config.display()))

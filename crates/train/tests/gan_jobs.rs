@@ -5,7 +5,7 @@ mod support;
 use std::{collections::BTreeMap, fs, path::Path};
 
 use data::image::{Image, png};
-use support::{config, refused, score, train, train_config};
+use support::{config, refused, score, settings, train, train_config};
 
 /// Small networks, few pictures.
 const TINY: &str = "model.base_channels=4 model.latent_size=8 data.train_images_per_class=8 data.batch_size=8 task.classifier_steps=4 \
@@ -16,11 +16,7 @@ const TINY: &str = "model.base_channels=4 model.latent_size=8 data.train_images_
 fn train_tiny(desk: &Path, file: &str, name: &str, more: &str, flags: &[&str]) -> String {
     let config = config(&format!("generative/{file}"));
     let mut arguments = vec!["--config", config.to_str().unwrap(), "--backend", "ndarray", "--name", name, "--quiet"];
-    let settings: Vec<String> = TINY
-        .split_whitespace()
-        .chain(more.split_whitespace())
-        .map(|setting| setting.replace("_step", " step"))
-        .collect();
+    let settings = settings(&format!("{TINY} {more}"));
     arguments.extend(settings.iter().flat_map(|setting| ["--set", setting]));
     arguments.extend(flags);
     train(desk, &arguments)

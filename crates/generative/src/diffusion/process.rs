@@ -183,13 +183,11 @@ impl<B: Backend> Diffusion<B> {
             let image = self.denoised(noised.clone(), said(noised.clone(), at), timestep);
             seen(&image);
             let Some(&next) = steps.get(place + 1) else { return image };
-            let (here, there) = (self.remaining[timestep], self.remaining[next]);
-            // Of the cut image, so that the two stay consistent.
-            let noise = (noised - image.clone() * here.sqrt()) / (1.0 - here).sqrt();
-            let fresh = sampling.eta * ((1.0 - there) / (1.0 - here) * (1.0 - here / there)).max(0.0).sqrt();
-            noised = image * there.sqrt() + noise.clone() * (1.0 - there - fresh * fresh).max(0.0).sqrt();
+            let Step { of_image, of_noised, fresh } =
+                Step::new(self.remaining[timestep], self.remaining[next], sampling.eta);
+            noised = image * of_image + noised * of_noised;
             if fresh > 0.0 {
-                noised = noised + noise.random_like(Distribution::Normal(0.0, 1.0)) * fresh;
+                noised = noised.clone() + noised.random_like(Distribution::Normal(0.0, 1.0)) * fresh;
             }
         }
         unreachable!("there is a last step")
@@ -201,6 +199,26 @@ impl<B: Backend> Diffusion<B> {
         let all = self.timesteps();
         let steps = steps.min(all);
         (0..steps).map(|step| all - 1 - step * all / steps).collect()
+    }
+}
+
+/// What a noised image with less noise is made of ([Song et al. 2020](https://arxiv.org/abs/2010.02502), equations 12 and 16).
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    /// Of the image that the network sees.
+    of_image: f64,
+    /// Of the noised image as it was.
+    of_noised: f64,
+    /// Of fresh noise.
+    fresh: f64,
+}
+
+impl Step {
+    /// From one `ᾱ` to a larger one. The noise in between is that of the image as it was cut, so that the two stay consistent.
+    fn new(here: f64, there: f64, eta: f64) -> Self {
+        let fresh = eta * ((1.0 - there) / (1.0 - here) * (1.0 - here / there)).max(0.0).sqrt();
+        let of_noised = ((1.0 - there - fresh * fresh).max(0.0) / (1.0 - here)).sqrt();
+        Self { of_image: there.sqrt() - of_noised * here.sqrt(), of_noised, fresh }
     }
 }
 
@@ -255,6 +273,32 @@ mod tests {
                 assert_eq!(looks, sampling.steps);
             }
         }
+    }
+
+    /// With all the fresh noise a step is the posterior of Ho et al. (2020), equation 7.
+    #[test]
+    fn a_step_with_fresh_noise_is_that_of_ddpm() {
+        let process = process(NoiseSchedule::Linear, Prediction::Noise);
+        for timestep in [1, 40, 99] {
+            let (here, there) = (process.remaining()[timestep], process.remaining()[timestep - 1]);
+            let beta = 1.0 - here / there;
+            let Step { of_image, of_noised, fresh } = Step::new(here, there, 1.0);
+            assert!((of_image - there.sqrt() * beta / (1.0 - here)).abs() < 1e-9, "{timestep}");
+            assert!((of_noised - (1.0 - beta).sqrt() * (1.0 - there) / (1.0 - here)).abs() < 1e-9, "{timestep}");
+            assert!((fresh * fresh - (1.0 - there) / (1.0 - here) * beta).abs() < 1e-9, "{timestep}");
+        }
+    }
+
+    /// Without it, image and noise stay what they are, and only their parts change.
+    #[test]
+    fn a_step_of_ddim_keeps_image_and_noise() {
+        let (here, there): (f64, f64) = (0.3, 0.7);
+        let Step { of_image, of_noised, fresh } = Step::new(here, there, 0.0);
+        let (image, noise) = (0.4, -1.3);
+        let noised = here.sqrt() * image + (1.0 - here).sqrt() * noise;
+        let next = of_image * image + of_noised * noised;
+        assert!((next - (there.sqrt() * image + (1.0 - there).sqrt() * noise)).abs() < 1e-12);
+        assert_eq!(fresh, 0.0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! resolutions, attention at the coarse ones, and what was seen on the way down shown again on the way up. The step is a sinusoid that
 //! every block is told.
 //!
-//! Deviation: a class, where there is one, is added to what blocks are told of the step, as in
+//! Deviations: the sinusoids' frequencies end just above 1/10000, as in the transformer's positions, and not at it. A class, where there is one, is added to what blocks are told of the step, as in
 //! [Dhariwal and Nichol 2021](https://arxiv.org/abs/2105.05233); one more row of that table stands for "no class"
 //! ([Ho and Salimans 2022](https://arxiv.org/abs/2207.12598)).
 
@@ -44,7 +44,7 @@ pub struct UNetConfig {
     pub channel_multipliers: Vec<usize>,
     /// Residual blocks of a level on the way down; on the way up there is one more. Default: 2.
     pub num_res_blocks: usize,
-    /// Heights of images at which every block is followed by attention; in the middle there always is. Default: 16.
+    /// Heights of images at which every block is followed by attention; in the middle there always is. Default: none.
     pub attention_resolutions: Vec<usize>,
     /// Heads of attention. Default: 4.
     pub num_heads: usize,
@@ -146,7 +146,7 @@ impl Default for UNetConfig {
             base_channels: 64,
             channel_multipliers: vec![1, 2, 2],
             num_res_blocks: 2,
-            attention_resolutions: vec![16],
+            attention_resolutions: Vec::new(),
             num_heads: 4,
             norm_groups: 8,
             dropout: 0.0,

@@ -30,8 +30,8 @@ pub struct GanConfig {
     pub conditional: Conditional,
     /// Numbers that a class becomes for the generator. Default: 32.
     pub embedding_size: usize,
-    /// What is normalised in the discriminator: `auto` (by the loss: `spectral` for the hinge loss, `none` for Wasserstein's and wherever a
-    /// gradient is penalised, else `batch`, and `none` in an `mlp`), `batch`, `none` or `spectral`. The generator of a `dcgan` has batch
+    /// What is normalised in the discriminator: `auto` (`spectral` for the hinge loss, and for Wasserstein's without a penalty; else `none` where a
+    /// gradient is penalised or the networks are an `mlp`, and `batch` otherwise), `batch`, `none` or `spectral`. The generator of a `dcgan` has batch
     /// normalisation always. Default: `auto`.
     pub discriminator_norm: DiscriminatorNorm,
 }
@@ -137,7 +137,7 @@ impl GanConfig {
             let above = (image_size.max(1)..).find(|size| of(*size).is_some());
             let near: Vec<_> = below.into_iter().chain(above).map(|size| size.to_string()).collect();
             format!(
-                "a dcgan makes pictures whose side is 4, 5, 6 or 7 times a power of two, which {image_size} is not: give {}",
+                "a dcgan makes pictures whose side is 4, 5, 6 or 7 times a power of two from 2 on, which {image_size} is not: give {}",
                 near.join(" or ")
             )
         })

@@ -9,7 +9,7 @@ use burn::{
         backend::{AutodiffBackend, Backend},
     },
 };
-use data::image::{Image, ImageArtefact, ImageBatch, gif};
+use data::image::{ImageArtefact, ImageBatch, gif};
 use report::{Body, LinePlot, Section, Series};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,16 +24,12 @@ use training_loop::{
 };
 
 use super::{
-    generation::{self, Asked},
+    generation::{self, Asked, Wanted},
     latents::{self, Latent},
     pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange, in_grid, load_artefact, on_device},
-    scoring::{AT_ONCE, Features, Scorer},
+    scoring::{Features, Scorer},
 };
 use crate::diffusion::{Diffusion, DiffusionConfig, NoiseSchedule, Prediction, Sampling, UNet, UNetConfig};
-
-/// Keeps the random numbers of samples and of scored pictures apart from the rest of what follows from a seed.
-const SHOWN: u64 = 0x7368_6f77;
-const SCORED: u64 = 0x7363_6f72;
 
 /// Pictures in the animation of how they appear, and its frames.
 const ANIMATED: usize = 16;
@@ -66,9 +62,10 @@ pub struct DiffusionOptions {
     pub guidance_scale: f64,
     /// How many times the network is asked for a picture.
     pub sampling_steps: usize,
-    /// Fresh noise at each of these: 0 is DDIM (arXiv:2010.02502); 1 with `sampling_steps` as many as `timesteps` is DDPM.
+    /// Fresh noise at each of these: 0 is DDIM (arXiv:2010.02502); 1 with `sampling_steps` as many as `timesteps` is DDPM. With it a picture
+    /// follows from the seed and from how many are made together.
     pub eta: f64,
-    /// Generated pictures in a sample; where they are made by class, so many of each, as many as fit in it.
+    /// Generated pictures in a sample; where they are made by class, as many of each as fit in it, and at least one.
     pub samples: usize,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
     /// pictures before the first step), `random` (the same, untaught) or `none` (no such scores).
@@ -114,9 +111,18 @@ impl Validate for DiffusionOptions {
             "guidance_scale",
             "must be at least 0; usual: 1 to 4",
         );
+        problems.check(
+            !self.conditional || self.unconditional_probability < 1.0,
+            "unconditional_probability",
+            "must be below 1, or no class is ever told",
+        );
+        problems.check(
+            !self.conditional || self.guidance_scale == 1.0 || self.unconditional_probability > 0.0,
+            "unconditional_probability",
+            "must be above 0, or `guidance_scale` 1: there is no answer for no class to compare with",
+        );
         problems.check((1..=1024).contains(&self.samples), "samples", "must be from 1 to 1024");
-        problems.check(self.classifier_steps > 0, "classifier_steps", "must be at least 1");
-        problems.check(self.scored_images > 1, "scored_images", "must be at least 2");
+        self.features.validate(self.classifier_steps, self.scored_images, problems);
     }
 }
 
@@ -148,15 +154,16 @@ impl Job for DiffusionJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         let artefact = images.artefact();
-        let knows_classes = blocks.data.0.labelled && !artefact.multi_label;
+        let knows_classes = pictures::knows_classes(&blocks.data.0, artefact);
         let DiffusionOptions { conditional, features, classifier_steps, scored_images, .. } = blocks.task;
         if conditional && !knows_classes {
             return Err("`task.conditional` needs pictures of one class each: give false, or data with classes".into());
         }
         features.check(knows_classes, artefact)?;
         pictures::check_symmetric(artefact)?;
-        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
+        pictures::check_watched(&images)?;
         let config = network(&blocks.model, &blocks.task, artefact)?;
+        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
         B::seed(context.device, context.seed);
         let model = config.init::<B>(context.device);
         let painter = Painter::new(&blocks.task, artefact, context.device);
@@ -199,6 +206,13 @@ fn network(config: &UNetConfig, options: &DiffusionOptions, artefact: &ImageArte
         let levels = config.channel_multipliers.len();
         let message = format!(
             "`data.image_size` is {size}, which {levels} levels of `model.channel_multipliers` cannot halve: give a multiple of {multiple}, or fewer levels"
+        );
+        return Err(message.into());
+    }
+    let sides: Vec<usize> = (0..config.channel_multipliers.len()).map(|level| size >> level).collect();
+    if let Some(wrong) = config.attention_resolutions.iter().find(|side| !sides.contains(side)) {
+        let message = format!(
+            "`model.attention_resolutions` has {wrong}, and the levels of these pictures are {sides:?} pixels high: give some of these, or none"
         );
         return Err(message.into());
     }
@@ -252,20 +266,6 @@ impl<B: Backend> Painter<B> {
         self.process.sample(noise, self.sampling, said, seen)
     }
 
-    /// The same for many pictures, part by part.
-    fn paint_in_parts(
-        &self,
-        model: &UNet<B>,
-        latents: &[Latent],
-        classes: Option<&[i32]>,
-        device: &B::Device,
-    ) -> impl Iterator<Item = Tensor<B, 4>> {
-        latents.chunks(AT_ONCE).enumerate().map(move |(part, latents)| {
-            let classes = classes.map(|classes| &classes[part * AT_ONCE..][..latents.len()]);
-            self.paint(model, latents, classes, device, |_| ())
-        })
-    }
-
     /// What the network says, for a class driven away from what it says for none.
     fn guided(
         &self,
@@ -289,9 +289,9 @@ impl<B: Backend> Painter<B> {
         without.clone() + (with - without) * scale
     }
 
-    /// The classes of pictures to be made: each in turn; none where the network knows none.
-    fn classes_in_turn(&self, count: usize) -> Option<Vec<i32>> {
-        (self.classes > 0).then(|| (0..count).map(|place| (place % self.classes) as i32).collect())
+    /// How many classes pictures are made of; none where they are not made by class.
+    fn by_class(&self) -> Option<usize> {
+        (self.classes > 0).then_some(self.classes)
     }
 
     /// What a step is told of the classes of a batch; none where the network knows no classes.
@@ -311,24 +311,23 @@ pub struct DiffusionTask<B: AutodiffBackend> {
 
 impl<B: AutodiffBackend> DiffusionTask<B> {
     /// How some pictures appear out of the noise.
-    fn appearing(
-        &self,
-        model: &InnerModel<B, Self>,
-        latents: &[Latent],
-        classes: Option<&[i32]>,
-        device: &B::Device,
-    ) -> Sample {
-        let chosen: Vec<usize> =
-            (0..ANIMATED.min(latents.len())).map(|place| place * latents.len() / ANIMATED.min(latents.len())).collect();
-        let some: Vec<Latent> = chosen.iter().map(|place| latents[*place].clone()).collect();
-        let classes: Option<Vec<i32>> = classes.map(|classes| chosen.iter().map(|place| classes[*place]).collect());
-        let mut seen = Vec::new();
-        self.painter.paint(model, &some, classes.as_deref(), device, |pixels| seen.push(pixels.clone()));
+    fn appearing(&self, model: &InnerModel<B, Self>, wanted: &Wanted, device: &B::Device) -> Sample {
+        let painter = &self.painter;
+        let count = ANIMATED.min(wanted.latents.len());
+        let chosen = || (0..count).map(|place| place * wanted.latents.len() / count);
+        let latents: Vec<Latent> = chosen().map(|place| wanted.latents[place].clone()).collect();
+        let classes: Option<Vec<i32>> =
+            wanted.classes.as_ref().map(|classes| chosen().map(|place| classes[place]).collect());
         // The last is the picture itself.
-        let every = seen.len().div_ceil(FRAMES);
-        let kept = seen.into_iter().rev().step_by(every).collect::<Vec<_>>().into_iter().rev();
-        let frame = |pixels| in_grid(&pictures::images(pixels, &self.painter.artefact), None);
-        let frames: Vec<Image> = kept.map(frame).collect();
+        let steps = painter.sampling.steps;
+        let (every, mut step) = (steps.div_ceil(FRAMES), 0);
+        let mut frames = Vec::new();
+        painter.paint(model, &latents, classes.as_deref(), device, |pixels| {
+            step += 1;
+            if (steps - step) % every == 0 {
+                frames.push(in_grid(&pictures::images(pixels.clone(), &painter.artefact), None));
+            }
+        });
         Sample { name: "appearing".into(), content: SampleContent::Gif(gif(&frames, FRAME_TIME)) }
     }
 
@@ -392,6 +391,7 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
     ) -> Result<Scores, TaskError> {
         B::seed(device, self.seed);
         let mut losses = ByStep::new(self.painter.process.timesteps());
+        let (mut seen, mut steps) = (Vec::new(), Vec::new());
         for batch in batches {
             let mut batch = batch?;
             let classes = self.painter.told(&batch, device);
@@ -402,15 +402,20 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
             let at = Tensor::<B::InnerBackend, 1, Int>::from_data(at, device);
             let (noised, target) = self.painter.process.noised(images, noise, at.clone());
             let squares = Self::squares(model.forward(noised, at, classes), target);
-            losses.add(&timesteps, squares.into_data().iter::<f64>());
+            seen.push(squares);
+            steps.extend(timesteps);
         }
+        if seen.is_empty() {
+            return Err("there are no held-out pictures to score".into());
+        }
+        losses.add(&steps, Tensor::cat(seen, 0).into_data().iter::<f64>());
         let mut scores = Scores::from([("loss".to_string(), losses.mean())]);
         let mut sections = Vec::new();
         if let Some(count) = self.scorer.count() {
-            let latents = latents::latents(self.painter.latent_size(), self.seed ^ SCORED, count);
-            let classes = self.painter.classes_in_turn(count);
-            let made = self.painter.paint_in_parts(model, &latents, classes.as_deref(), device);
-            let (of_generated, of_report) = self.scorer.score(made, classes.as_deref())?;
+            let painter = &self.painter;
+            let wanted = Wanted::scored(count, painter.by_class(), painter.latent_size(), self.seed);
+            let made = wanted.made(|latents, classes| painter.paint(model, latents, classes, device, |_| ()));
+            let (of_generated, of_report) = self.scorer.score(made, wanted.classes.as_deref())?;
             scores.extend(of_generated);
             sections = of_report;
         }
@@ -420,16 +425,11 @@ impl<B: AutodiffBackend> Task<B> for DiffusionTask<B> {
     }
 
     fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
-        // A row a class where there are classes.
-        let columns = (self.painter.classes > 0).then(|| (self.options.samples / self.painter.classes).max(1));
-        let classes = columns
-            .map(|columns| (0..self.painter.classes).flat_map(|class| vec![class as i32; columns]).collect::<Vec<_>>());
-        let count = classes.as_ref().map_or(self.options.samples, Vec::len);
-        let latents = latents::latents(self.painter.latent_size(), self.seed ^ SHOWN, count);
-        let made = self.painter.paint_in_parts(model, &latents, classes.as_deref(), device);
-        let made: Vec<Image> = made.flat_map(|pixels| pictures::images(pixels, &self.painter.artefact)).collect();
-        let appearing = self.appearing(model, &latents, classes.as_deref(), device);
-        Ok(vec![pictures::sample("", &made, columns), appearing])
+        let painter = &self.painter;
+        let wanted = Wanted::shown(self.options.samples, painter.by_class(), painter.latent_size(), self.seed);
+        let made =
+            wanted.sample(&painter.artefact, |latents, classes| painter.paint(model, latents, classes, device, |_| ()));
+        Ok(vec![made, self.appearing(model, &wanted, device)])
     }
 
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {
@@ -489,5 +489,54 @@ impl ByStep {
         Section::new("Loss by noise", Body::LinePlot(plot)).with_caption(
             "Where there is little noise, what it is can hardly be told; where there is much, it is all there is.",
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::{backend::Flex, module::Param};
+
+    #[test]
+    fn guidance_drives_away_from_what_is_said_for_no_class() {
+        let device = Default::default();
+        let config = UNetConfig {
+            image_size: 4,
+            image_channels: 1,
+            classes: 2,
+            base_channels: 4,
+            channel_multipliers: vec![1],
+            norm_groups: 2,
+            num_heads: 2,
+            ..UNetConfig::default()
+        };
+        let mut model = config.init::<Flex>(&device);
+        // It begins by saying nothing.
+        model.conv_out.weight = Param::from_tensor(model.conv_out.weight.val().random_like(Distribution::Default));
+        let artefact = ImageArtefact {
+            classes: vec!["cat".into(), "dog".into()],
+            multi_label: false,
+            image_size: 4,
+            channels: 1,
+            crop_fraction: 1.0,
+            statistics: data::image::Statistics { mean: vec![0.5], std: vec![0.5] },
+        };
+        let noised = Tensor::<Flex, 4>::random([2, 1, 4, 4], Distribution::Normal(0.0, 1.0), &device);
+        let timesteps = Tensor::<Flex, 1, Int>::from_ints([3, 700], &device);
+        let classes = Tensor::<Flex, 1, Int>::from_ints([1, 0], &device);
+        let said = |guidance_scale| {
+            let options = DiffusionOptions { conditional: true, guidance_scale, ..DiffusionOptions::default() };
+            let painter = Painter::<Flex>::new(&options, &artefact, &device);
+            painter.guided(&model, noised.clone(), timesteps.clone(), Some(classes.clone()))
+        };
+        let with = model.forward(noised.clone(), timesteps.clone(), Some(classes.clone()));
+        let without = model.forward(noised.clone(), timesteps.clone(), None);
+        let close = |a: Tensor<Flex, 4>, b: &Tensor<Flex, 4>| {
+            a.into_data().assert_approx_eq(&b.to_data(), burn::tensor::Tolerance::<f32>::absolute(1e-4));
+        };
+        assert!((with.clone() - without.clone()).abs().max().into_scalar() > 0.01);
+        close(said(0.0), &without);
+        close(said(1.0), &with);
+        close(said(2.0), &(with * 2.0 - without));
     }
 }

@@ -69,7 +69,7 @@ impl<B: Backend> Evaluator<B> {
         let held_out = images.validation_batches().or_else(|| images.test_batches(Default::default()));
         let mut floor = None;
         // Fewer pictures than features have no covariance worth the name.
-        if let Some(held_out) = held_out.filter(|held_out| held_out.num_items() > real.features.columns()) {
+        if let Some(held_out) = held_out.filter(|held_out| held_out.num_items().min(count) > real.features.columns()) {
             let other = Real::of(&network, &held_out, count, device, progress)?;
             let distance = frechet_distance(&real.moments, &other.moments)?;
             let (held, trained) = (other.indices.len(), real.indices.len());
@@ -79,6 +79,11 @@ impl<B: Backend> Evaluator<B> {
             floor = Some(distance);
         }
         Ok(Self { network, classes: knows_classes.then_some(images.classes.len()), real, floor })
+    }
+
+    /// How many training pictures are known.
+    pub fn num_real(&self) -> usize {
+        self.real.indices.len()
     }
 
     /// The distance of real pictures that were held out to the training pictures; none where too few were.
@@ -111,10 +116,11 @@ impl<B: Backend> Evaluator<B> {
     pub fn scores(&self, seen: &Seen, asked: Option<&[i32]>) -> Result<Scores, TaskError> {
         let moments = Moments::of(&seen.features);
         let real = &self.real;
-        let mut scores = Scores::from([
-            ("fid".to_string(), frechet_distance(&real.moments, &moments)?),
-            ("diversity".to_string(), (moments.total_variance() / real.moments.total_variance()).sqrt()),
-        ]);
+        let mut scores = Scores::from([("fid".to_string(), frechet_distance(&real.moments, &moments)?)]);
+        let spread = real.moments.total_variance();
+        if spread > 0.0 {
+            scores.insert("diversity".to_string(), (moments.total_variance() / spread).sqrt());
+        }
         // The measure wants as many of both kinds.
         let count = seen.features.rows().min(real.features.rows());
         if count > NEIGHBOURS {
@@ -149,9 +155,10 @@ impl Real {
         device: &B::Device,
         progress: &dyn Preparation,
     ) -> Result<Self, TaskError> {
-        let step = batches.num_items().div_ceil(most.max(1)).max(1);
+        let each = batches.num_items().div_ceil(batches.num_batches().max(1)).max(1);
+        let wanted = most.div_ceil(each).clamp(1, batches.num_batches());
         let (mut features, mut indices, mut columns) = (Vec::new(), Vec::new(), 0);
-        let chosen: Vec<usize> = (0..batches.num_batches()).step_by(step).collect();
+        let chosen: Vec<usize> = (0..wanted).map(|place| place * batches.num_batches() / wanted).collect();
         for (done, index) in chosen.iter().enumerate() {
             progress.progress(&Activity::items("features of real images", "batches", done, chosen.len()));
             let mut batch = batches.batch(0, *index)?;

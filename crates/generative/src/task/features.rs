@@ -4,8 +4,6 @@
 //! trained on the same pictures tells apart what differs in them (as the "LeNet FID" of MNIST does), costs seconds, and needs no file. Its
 //! distances are comparable between runs with the same data and seed, not with published ones.
 
-use std::collections::BTreeMap;
-
 use burn::{
     module::{AutodiffModule, Module},
     tensor::{
@@ -32,11 +30,11 @@ use training_loop::{
 
 use super::pictures::{classes, on_device};
 
-/// The file of a run that keeps the network.
-pub const FEATURES_FILE: &str = "features.safetensors";
-
 /// Channels of each block; the last are the features.
-const CHANNELS: [usize; 3] = [16, 32, 64];
+const CHANNELS: [usize; 3] = [16, 32, NUM_FEATURES];
+
+/// How many features there are of a picture.
+pub const NUM_FEATURES: usize = 64;
 
 /// The learning rate of the first step; it falls to 0 in a straight line.
 const LEARNING_RATE: f64 = 4e-3;
@@ -98,8 +96,8 @@ impl<B: Backend> FeatureNetwork<B> {
     ///
     /// # Errors
     /// When a weight has no type of a safetensors file, which none has.
-    pub fn to_file(&self) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
-        Ok(BTreeMap::from([(FEATURES_FILE.to_string(), weights::to_safetensors(&weights::collect::<B, _>(self))?)]))
+    pub fn to_file(&self) -> Result<Vec<u8>, TaskError> {
+        Ok(weights::to_safetensors(&weights::collect::<B, _>(self))?)
     }
 
     /// The network that a run keeps.

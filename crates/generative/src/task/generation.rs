@@ -1,4 +1,5 @@
-//! `train generate` for every job that makes pictures of random numbers: pictures, and ways between them.
+//! What every job that makes pictures of random numbers has: pictures that are shown and scored in training, and what `train generate`
+//! writes, pictures and ways between them.
 
 use std::{fs, path::PathBuf};
 
@@ -7,16 +8,70 @@ use data::image::{Image, ImageArtefact, gif, png};
 use training_loop::{
     error::TaskError,
     job::{GenerateRequest, Generated},
+    task::Sample,
 };
 
 use super::{
     latents::{self, Latent},
-    pictures::{images, in_grid},
+    pictures::{images, in_grid, sample},
     scoring::AT_ONCE,
 };
 
 /// Hundredths of a second for which a picture of an animation is shown.
-const SHOWN: u16 = 6;
+const FRAME_TIME: u16 = 6;
+
+/// Keeps the random numbers of samples and of scored pictures apart from the rest of what follows from a seed.
+const SHOWN: u64 = 0x7368_6f77;
+const SCORED: u64 = 0x7363_6f72;
+
+/// Pictures to be made: the random numbers of each, and the class of each where they are made by class.
+pub struct Wanted {
+    /// One a picture.
+    pub latents: Vec<Latent>,
+    /// One a picture.
+    pub classes: Option<Vec<i32>>,
+    /// In a row of a grid; none for a square one.
+    pub columns: Option<usize>,
+}
+
+impl Wanted {
+    /// Pictures that a run of this seed is scored by, of each class in turn; `classes`: none where they are not made by class.
+    pub fn scored(count: usize, classes: Option<usize>, latent_size: usize, seed: u64) -> Self {
+        let of_each = classes.map(|classes| (0..count).map(|place| (place % classes) as i32).collect());
+        Self { latents: latents::latents(latent_size, seed ^ SCORED, count), classes: of_each, columns: None }
+    }
+
+    /// Pictures that a run of this seed shows, about `count`: a row a class where they are made by class, with at least one each.
+    pub fn shown(count: usize, classes: Option<usize>, latent_size: usize, seed: u64) -> Self {
+        let columns = classes.map(|classes| (count / classes).max(1));
+        let of_each: Option<Vec<i32>> = classes
+            .zip(columns)
+            .map(|(classes, columns)| (0..classes).flat_map(|class| vec![class as i32; columns]).collect());
+        let count = of_each.as_ref().map_or(count, Vec::len);
+        Self { latents: latents::latents(latent_size, seed ^ SHOWN, count), classes: of_each, columns }
+    }
+
+    /// What `make` makes of them, a part at a time.
+    pub fn made<B: Backend>(
+        &self,
+        make: impl Fn(&[Latent], Option<&[i32]>) -> Tensor<B, 4>,
+    ) -> impl Iterator<Item = Tensor<B, 4>> {
+        self.latents.chunks(AT_ONCE).enumerate().map(move |(part, latents)| {
+            let classes = self.classes.as_ref().map(|classes| &classes[part * AT_ONCE..][..latents.len()]);
+            make(latents, classes)
+        })
+    }
+
+    /// The same as a sample of training.
+    pub fn sample<B: Backend>(
+        &self,
+        artefact: &ImageArtefact,
+        make: impl Fn(&[Latent], Option<&[i32]>) -> Tensor<B, 4>,
+    ) -> Sample {
+        let pictures: Vec<Image> = self.made(make).flat_map(|pixels| images(pixels, artefact)).collect();
+        sample("", &pictures, self.columns)
+    }
+}
 
 /// What a trained network has to be asked with.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +125,7 @@ pub fn generate<B: Backend>(
             if moving {
                 let frame =
                     |at: usize| in_grid(&pictures.iter().skip(at).step_by(frames).cloned().collect::<Vec<_>>(), None);
-                gif(&(0..frames).map(frame).collect::<Vec<_>>(), SHOWN)
+                gif(&(0..frames).map(frame).collect::<Vec<_>>(), FRAME_TIME)
             } else {
                 png(&in_grid(&pictures, Some(frames)))
             }

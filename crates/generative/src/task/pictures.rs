@@ -45,13 +45,34 @@ impl PixelRange {
 /// Reads the pictures of `[data]`, as an existing run has them if there is one.
 ///
 /// # Errors
-/// Those of [`load_images`].
+/// Those of [`load_images`]; where pictures are mixed, since networks would learn to make mixtures.
 pub fn load<D>(
     config: &ImageConfig,
     range: PixelRange,
     context: &AssembleContext<'_, D>,
 ) -> Result<ImageData, TaskError> {
+    if config.augment.mixup > 0.0 || config.augment.cutmix > 0.0 {
+        let message = "`data.augment.mixup` and `data.augment.cutmix` mix pictures, and this job would learn to make mixtures: leave them out";
+        return Err(message.into());
+    }
     load_images(config, || Ok(Some(range.statistics())), context)
+}
+
+/// Refuses data that a generator cannot be watched on: it is shown and scored at each validation.
+///
+/// # Errors
+/// When no picture is kept for validation.
+pub fn check_watched(images: &ImageData) -> Result<(), TaskError> {
+    if images.validation_batches().is_none() {
+        let message = "`data.validation_fraction` is 0, and pictures are made and scored at each validation: keep some, such as 0.1";
+        return Err(message.into());
+    }
+    Ok(())
+}
+
+/// Whether each picture is of one class.
+pub fn knows_classes(config: &ImageConfig, artefact: &ImageArtefact) -> bool {
+    config.labelled && !artefact.multi_label
 }
 
 /// Refuses pixels that are scaled to anything but -1 to 1, which networks that end in it cannot make.

@@ -10,11 +10,11 @@ use data::image::{Image, ImageArtefact, ImageData, png};
 use report::{Body, Picture, PictureBytes, PictureSource, Section, Table};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use training_loop::{error::TaskError, job::AssembleContext, preparation::Preparation, task::Scores};
+use training_loop::{config::Problems, error::TaskError, job::AssembleContext, preparation::Preparation, task::Scores};
 
 use super::{
     evaluator::Evaluator,
-    features::{FEATURES_FILE, FeatureNetwork, train},
+    features::{FeatureNetwork, NUM_FEATURES, train},
     pictures,
 };
 
@@ -38,6 +38,24 @@ pub enum Features {
 }
 
 impl Features {
+    /// The file of a run that keeps the network.
+    fn file(self) -> &'static str {
+        match self {
+            Self::Random => "features-random.safetensors",
+            _ => "features.safetensors",
+        }
+    }
+
+    /// Refuses settings under which scores mean nothing.
+    pub fn validate(self, classifier_steps: usize, scored_images: usize, problems: &mut Problems) {
+        problems.check(classifier_steps > 0, "classifier_steps", "must be at least 1");
+        problems.check(
+            self == Self::None || scored_images > NUM_FEATURES,
+            "scored_images",
+            "must be above 64, the number of features: fewer pictures have no covariance",
+        );
+    }
+
     /// Refuses pictures that a classifier cannot learn from.
     ///
     /// # Errors
@@ -74,7 +92,7 @@ impl<B: Backend> Scorer<B> {
         context: &AssembleContext<'_, B::Device>,
     ) -> Result<Self, TaskError> {
         let AssembleContext { device, seed, progress, .. } = *context;
-        let kept = context.artefacts.map(|run| run.join(FEATURES_FILE)).filter(|path| path.is_file());
+        let kept = context.artefacts.map(|run| run.join(features.file())).filter(|path| path.is_file());
         let network = match (features, kept) {
             (Features::None, _) => None,
             (_, Some(path)) => Some(FeatureNetwork::of_file(&path, images.artefact(), device)?),
@@ -92,7 +110,8 @@ impl<B: Backend> Scorer<B> {
     /// # Errors
     /// Those of [`FeatureNetwork::to_file`].
     pub fn artefacts(&self) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
-        self.network.as_ref().map_or(Ok(BTreeMap::new()), FeatureNetwork::to_file)
+        let Some(network) = &self.network else { return Ok(BTreeMap::new()) };
+        Ok(BTreeMap::from([(self.features.file().to_string(), network.to_file()?)]))
     }
 
     /// How many pictures are scored each time; none where nothing is scored.
@@ -132,7 +151,8 @@ impl<B: Backend> Scorer<B> {
         }))?;
         let scores = evaluator.scores(&seen, asked)?;
         let nearest = evaluator.nearest(&seen, first.len())?;
-        let sections = vec![self.score_table(&scores, evaluator.floor()), self.nearest_pictures(&first, &nearest)?];
+        let nearest = self.nearest_pictures(&first, &nearest, evaluator.num_real())?;
+        let sections = vec![self.score_table(&scores, evaluator.floor()), nearest];
         Ok((scores, sections))
     }
 
@@ -168,7 +188,7 @@ impl<B: Backend> Scorer<B> {
         Section::new("Generated and real", Body::Table(Table { columns, rows })).with_caption(caption)
     }
 
-    fn nearest_pictures(&self, made: &[Image], nearest: &[usize]) -> Result<Section, TaskError> {
+    fn nearest_pictures(&self, made: &[Image], nearest: &[usize], known: usize) -> Result<Section, TaskError> {
         let mut images = Vec::new();
         let labelled =
             |image: &Image, label: String| Picture { label, source: PictureSource::Data(PictureBytes(png(image))) };
@@ -176,8 +196,9 @@ impl<B: Backend> Scorer<B> {
             images.push(labelled(made, "generated".into()));
             images.push(labelled(&self.images.prepared(*index)?, format!("nearest: {}", self.images.name(*index))));
         }
-        let caption = "Generated pictures, each before the training picture that is nearest to it: a generator that learned by heart \
-                       makes the same twice.";
+        let caption = format!(
+            "Generated pictures, each before the nearest of {known} training pictures: a generator that learned by heart makes the same twice."
+        );
         Ok(Section::new("Nearest training pictures", Body::Image { images }).with_caption(caption))
     }
 }

@@ -46,6 +46,12 @@ pub fn train_config(folder: &Path, file: &str, name: &str, settings: &str, more:
     train(folder, &arguments)
 }
 
+/// Settings divided by white space, where an interval is written without its own: `training.validate_every="2_steps"`.
+pub fn settings(text: &str) -> Vec<String> {
+    let spaced = |setting: &str| setting.replace("_steps\"", " steps\"").replace("_step\"", " step\"");
+    text.split_whitespace().map(spaced).collect()
+}
+
 /// The score of that name in what `train eval` printed.
 #[track_caller]
 pub fn score(printed: &str, name: &str) -> f64 {

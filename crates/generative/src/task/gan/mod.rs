@@ -51,6 +51,7 @@ impl Job for GanJob {
     ) -> Result<Assembled<B, Self::Task<B>>, TaskError> {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         check(blocks, images.artefact())?;
+        pictures::check_watched(&images)?;
         let GanOptions { features, classifier_steps, scored_images, .. } = blocks.task;
         let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
         B::seed(context.device, context.seed);
@@ -96,7 +97,7 @@ fn check(blocks: &Blocks<GanJob>, artefact: &ImageArtefact) -> Result<(), TaskEr
     if blocks.model.architecture == Architecture::Dcgan {
         GanConfig::doublings(artefact.image_size).map_err(|message| format!("`data.image_size`: {message}"))?;
     }
-    let knows_classes = blocks.data.0.labelled && !artefact.multi_label;
+    let knows_classes = pictures::knows_classes(&blocks.data.0, artefact);
     if blocks.model.conditional != Conditional::None && !knows_classes {
         return Err("`model.conditional` needs pictures of one class each: give \"none\", or data with classes".into());
     }

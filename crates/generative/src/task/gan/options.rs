@@ -22,7 +22,8 @@ pub struct GanOptions {
     pub r1: f64,
     /// Steps from one such penalty to the next, which counts as many times (StyleGAN2, arXiv:1912.04958). Usual: 16.
     pub r1_every: u64,
-    /// Updates of the discriminator for each of the generator. Default: 5 with `wasserstein`, else 1.
+    /// Updates of the discriminator for each of the generator, each on a batch of its own; the generator's takes one more, of which only
+    /// the classes count. Default: 5 with `wasserstein`, else 1.
     pub n_critic: Option<u64>,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
     /// pictures before the first step), `random` (the same, untaught) or `none` (no such scores).
@@ -31,7 +32,7 @@ pub struct GanOptions {
     pub classifier_steps: usize,
     /// Generated pictures that are scored at each validation.
     pub scored_images: usize,
-    /// Generated pictures in a sample; where they are made by class, so many of each, as many as fit in it.
+    /// Generated pictures in a sample; where they are made by class, as many of each as fit in it, and at least one.
     pub samples: usize,
 }
 
@@ -58,8 +59,7 @@ impl Validate for GanOptions {
         problems.check(at_least_zero(self.r1), "r1", "must not be negative");
         problems.check(self.r1_every > 0, "r1_every", "must be at least 1");
         problems.check(self.n_critic.is_none_or(|n| (1..=100).contains(&n)), "n_critic", "must be from 1 to 100");
-        problems.check(self.classifier_steps > 0, "classifier_steps", "must be at least 1");
-        problems.check(self.scored_images > 1, "scored_images", "must be at least 2");
+        self.features.validate(self.classifier_steps, self.scored_images, problems);
         problems.check((1..=1024).contains(&self.samples), "samples", "must be from 1 to 1024");
     }
 }
@@ -82,7 +82,8 @@ impl GanOptions {
         match model.discriminator_norm {
             DiscriminatorNorm::Auto => match self.loss {
                 GanLoss::Hinge => DiscriminatorNorm::Spectral,
-                GanLoss::Wasserstein => DiscriminatorNorm::None,
+                // Its score has no bound unless its slope has one.
+                GanLoss::Wasserstein if !penalised => DiscriminatorNorm::Spectral,
                 _ if penalised || model.architecture == Architecture::Mlp => DiscriminatorNorm::None,
                 _ => DiscriminatorNorm::Batch,
             },

@@ -21,19 +21,16 @@ use super::{GanJob, GanOptions};
 use crate::{
     gan::{Conditional, Gan, Generator, penalty},
     task::{
+        generation::Wanted,
         latents,
-        pictures::{self, classes, on_device},
-        scoring::{AT_ONCE, Scorer},
+        pictures::{classes, on_device},
+        scoring::Scorer,
     },
 };
 
 /// The names of the optimisers.
 const DISCRIMINATOR: &str = "discriminator";
 const GENERATOR: &str = "generator";
-
-/// Keeps the random numbers of samples and of scored pictures apart from the rest of what follows from a seed.
-const SHOWN: u64 = 0x7368_6f77;
-const SCORED: u64 = 0x7363_6f72;
 
 /// A generator and a discriminator that play against each other.
 pub struct GanTask<B: AutodiffBackend> {
@@ -122,10 +119,9 @@ impl<B: AutodiffBackend> GanTask<B> {
         StepOutput::new(loss, count).with_metric("adversarial_loss/generator", shown)
     }
 
-    /// The classes of pictures to be made: each in turn; none where they are not made by class.
-    fn classes_in_turn(&self, count: usize) -> Option<Vec<i32>> {
-        let classes = self.images.classes.len();
-        self.conditional.then(|| (0..count).map(|place| (place % classes) as i32).collect())
+    /// How many classes pictures are made of; none where they are not made by class.
+    fn classes(&self) -> Option<usize> {
+        self.conditional.then_some(self.images.classes.len())
     }
 }
 
@@ -205,13 +201,9 @@ impl<B: AutodiffBackend> Task<B> for GanTask<B> {
         let names = ["discriminator_output/real", "discriminator_output/generated"].map(str::to_string);
         let mut scores: Scores = names.into_iter().zip(sums.iter::<f64>().map(|sum| sum / items)).collect();
         if let Some(count) = self.scorer.count() {
-            let latents = latents::latents(model.generator.latent_size(), self.seed ^ SCORED, count);
-            let asked = self.classes_in_turn(count);
-            let made = latents.chunks(AT_ONCE).enumerate().map(|(part, latents)| {
-                let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
-                pictures_of(&model.generator, latents, asked, device)
-            });
-            let (of_generated, sections) = self.scorer.score(made, asked.as_deref())?;
+            let wanted = Wanted::scored(count, self.classes(), model.generator.latent_size(), self.seed);
+            let made = wanted.made(|latents, classes| pictures_of(&model.generator, latents, classes, device));
+            let (of_generated, sections) = self.scorer.score(made, wanted.classes.as_deref())?;
             scores.extend(of_generated);
             self.pages = BTreeMap::from([("generated".to_string(), serde_json::to_value(sections)?)]);
         }
@@ -219,24 +211,10 @@ impl<B: AutodiffBackend> Task<B> for GanTask<B> {
     }
 
     fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
-        let classes = self.images.classes.len();
-        // A row a class where there are classes.
-        let (count, columns, asked) = match self.conditional {
-            false => (self.options.samples, None, None),
-            true => {
-                let columns = (self.options.samples / classes).max(1);
-                let asked = (0..classes).flat_map(|class| vec![class as i32; columns]).collect::<Vec<_>>();
-                (asked.len(), Some(columns), Some(asked))
-            }
-        };
-        let latents = latents::latents(model.generator.latent_size(), self.seed ^ SHOWN, count);
-        let mut shown = Vec::new();
-        for (part, latents) in latents.chunks(AT_ONCE).enumerate() {
-            let asked = asked.as_ref().map(|asked| &asked[part * AT_ONCE..][..latents.len()]);
-            let pixels = pictures_of(&model.generator, latents, asked, device);
-            shown.extend(pictures::images(pixels, self.images.artefact()));
-        }
-        Ok(vec![pictures::sample("", &shown, columns)])
+        let generator = &model.generator;
+        let wanted = Wanted::shown(self.options.samples, self.classes(), generator.latent_size(), self.seed);
+        let artefact = self.images.artefact();
+        Ok(vec![wanted.sample(artefact, |latents, classes| pictures_of(generator, latents, classes, device))])
     }
 
     fn pages(&self) -> BTreeMap<String, serde_json::Value> {
