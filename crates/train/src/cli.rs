@@ -363,7 +363,7 @@ pub struct PredictArgs {
 /// `train embed`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  train embed --run vae-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
+    after_help = "Example:\n  train embed --run autoencoder-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
 )]
 pub struct EmbedArgs {
     /// The trained model.
