@@ -459,7 +459,7 @@ pub struct ReduceArgs {
     pub plot: Vec<PathBuf>,
 
     /// Where an autoencoder is trained.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Where --method autoencoder is trained (the other methods refuse them)")]
     pub device: DeviceArgs,
 }
 
