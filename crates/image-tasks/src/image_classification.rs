@@ -64,6 +64,7 @@ impl<F: ImageFamily> Job for ImageClassificationJob<F> {
             _ => blocks.model.weights(context.runs)?,
         };
         let images = load_images(config, || F::statistics(&pretrained), context)?;
+        F::check_statistics(&pretrained, &images.artefact().statistics)?;
         B::seed(context.device, context.seed);
         let mut network = blocks.model.init::<B>(sizes(images.artefact()), context.device)?;
         if !context.weights_follow {

@@ -118,6 +118,14 @@ pub trait ImageFamily: Block {
     /// When what says so cannot be read.
     fn statistics(weights: &Self::Weights) -> Result<Option<Statistics>, TaskError>;
 
+    /// Refuses pictures that are scaled otherwise than the weights can do with. Default: none is.
+    ///
+    /// # Errors
+    /// What `[data]` should say.
+    fn check_statistics(_weights: &Self::Weights, _statistics: &Statistics) -> Result<(), TaskError> {
+        Ok(())
+    }
+
     /// A network with random weights.
     ///
     /// # Errors

@@ -56,6 +56,14 @@ impl SplitMix64 {
     pub const fn unit(&mut self) -> f64 {
         (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
+
+    /// A number of the standard normal distribution, from two of [`unit`](Self::unit)
+    /// ([Box and Muller 1958](https://doi.org/10.1214/aoms/1177706645)).
+    pub fn normal(&mut self) -> f64 {
+        // 1 - u is never 0.
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +96,14 @@ mod tests {
         // Changing these numbers changes the data order of every seeded run.
         let seeds = [stream_seed(0, 0, 0), stream_seed(42, 3, 7)];
         assert_eq!(seeds, [2558736989570252433, 12335244430711630163]);
+    }
+
+    #[test]
+    fn normal_numbers_have_mean_0_and_variance_1() {
+        let mut rng = SplitMix64::new(7);
+        let numbers: Vec<f64> = (0..100_000).map(|_| rng.normal()).collect();
+        let mean = |power: i32| numbers.iter().map(|number| number.powi(power)).sum::<f64>() / 1e5;
+        assert!(mean(1).abs() < 0.02 && (mean(2) - 1.0).abs() < 0.02 && (mean(4) - 3.0).abs() < 0.15);
     }
 
     #[test]

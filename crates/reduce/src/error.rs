@@ -33,6 +33,19 @@ pub enum ReduceError {
         /// The value.
         value: f32,
     },
+    /// A value is finite, but what is computed from it is not.
+    #[error(
+        "row {row}, column {column} (both from 0) is {value}: too large for single precision, which its square has to fit into; \
+         scale the columns first (`--standardize`)"
+    )]
+    TooLarge {
+        /// The row, from 0.
+        row: usize,
+        /// The column, from 0.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
     /// Two tables that belong together do not fit.
     #[error("{what} has {found} {unit}, but {expected} are needed: {reason}")]
     Mismatch {

@@ -363,7 +363,7 @@ pub struct PredictArgs {
 /// `train embed`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  train embed --run vae-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
+    after_help = "Example:\n  train embed --run autoencoder-digits --input embedded:digits --out codes.npy\n  train reduce --method umap --input codes.npy --labels codes.labels.txt --plot map.html"
 )]
 pub struct EmbedArgs {
     /// The trained model.
@@ -459,7 +459,7 @@ pub struct ReduceArgs {
     pub plot: Vec<PathBuf>,
 
     /// Where an autoencoder is trained.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Where --method autoencoder is trained (the other methods refuse them)")]
     pub device: DeviceArgs,
 }
 

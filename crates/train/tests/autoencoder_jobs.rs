@@ -140,19 +140,27 @@ fn a_vae_draws_and_embeds_and_its_codes_are_mapped() {
 #[test]
 fn a_run_in_two_parts_ends_as_one_in_one_part() {
     let desk = tempfile::tempdir().unwrap();
-    let settings = format!(
-        "{TINY} data.train_images_per_class=8 data.source=\"embedded:digits\" model.channels=8 model.residual_channels=4 \
-         model.codebook.codes=16 training.validate_every=\"never\" training.checkpoint_every=\"never\" lr_scheduler.kind=\"constant\""
-    );
-    let file = "generative/vq-vae-cifar10.toml";
-    train_config(desk.path(), file, "whole", &settings, &[]);
-    train_config(desk.path(), file, "parts", &settings.replace("max_steps=4", "max_steps=2"), &[]);
-    let parts = config(file);
-    let more = ["--config", parts.to_str().unwrap(), "--backend", "ndarray", "--name", "parts", "--resume", "--quiet"];
-    let settings: Vec<&str> = settings.split_whitespace().flat_map(|setting| ["--set", setting]).collect();
-    train(desk.path(), &[&more[..], &settings].concat());
-    let weights = |name: &str| {
-        fs::read(desk.path().join("runs").join(name).join("checkpoints/step-4/model.safetensors")).unwrap()
-    };
-    assert!(weights("whole") == weights("parts"), "the codebook and its running means too");
+    for (job, more) in [
+        ("vq-vae-cifar10", "model.channels=8 model.residual_channels=4 model.codebook.codes=16"),
+        ("denoise-digits", ""),
+        ("vae-digits", "task.binarize=\"dynamic\""),
+    ] {
+        let settings = format!(
+            "{TINY} data.train_images_per_class=8 data.source=\"embedded:digits\" {more} training.validate_every=\"never\" \
+             training.checkpoint_every=\"never\" lr_scheduler.kind=\"constant\""
+        );
+        let file = format!("generative/{job}.toml");
+        let [whole, parts] = ["whole", "parts"].map(|part| format!("{job}-{part}"));
+        train_config(desk.path(), &file, &whole, &settings, &[]);
+        train_config(desk.path(), &file, &parts, &settings.replace("max_steps=4", "max_steps=2"), &[]);
+        let path = config(&file);
+        let more =
+            ["--config", path.to_str().unwrap(), "--backend", "ndarray", "--name", &parts, "--resume", "--quiet"];
+        let settings: Vec<&str> = settings.split_whitespace().flat_map(|setting| ["--set", setting]).collect();
+        train(desk.path(), &[&more[..], &settings].concat());
+        let weights = |name: &str| {
+            fs::read(desk.path().join("runs").join(name).join("checkpoints/step-4/model.safetensors")).unwrap()
+        };
+        assert!(weights(&whole) == weights(&parts), "{job}: all weights, and the running means of a codebook");
+    }
 }

@@ -278,7 +278,8 @@ fn pictures_are_placed_with_what_they_look_like() {
 #[test]
 fn what_cannot_be_reduced_is_said_with_what_to_do() {
     let desk = Desk::new().with("table.csv", "a,b,who\n1,2,me\n3,,you\n").with("few.csv", "a,b\n1,2\n3,4\n5,6\n");
-    let mistakes: [(&[&str], &[&str]); 6] = [
+    let mistakes: [(&[&str], &[&str]); 7] = [
+        (&["--method", "pca", "--input", "few.csv", "--device", "cpu"], &["`--device`", "--method autoencoder"]),
         (&["--method", "pca", "--input", "table.csv"], &["line 2", "`me` in the column `who`", "--labels who"]),
         (&["--method", "pca", "--input", "table.csv", "--labels", "who"], &["line 3", "`b` is empty", "--ignore b"]),
         (&["--method", "pca", "--input", "table.csv", "--labels", "whom"], &["no column `whom`", "`who`"]),

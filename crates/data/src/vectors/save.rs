@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 impl Vectors {
     /// Writes the table, so that [`load`](Self::load) reads it again: a `.npy` file, and beside it `<name>.labels.txt` where there are labels;
+    /// one that an older table left there is removed where there are none;
     /// or a `.csv` file with the columns `name`, `label` where there are labels, and `f1`, `f2`, …. Tells which files there are now.
     ///
     /// # Errors
@@ -23,8 +24,13 @@ impl Vectors {
     fn save_npy(&self, path: &Path) -> Result<Vec<PathBuf>, DataError> {
         self.write_npy(path).map_err(DataError::writing(path))?;
         let mut written = vec![path.to_owned()];
-        if !self.labels.is_empty() {
-            let beside = path.with_extension("labels.txt");
+        let beside = path.with_extension("labels.txt");
+        if self.labels.is_empty() {
+            // Those of the table that lay there before: they would be read as this one's.
+            if beside.is_file() {
+                fs::remove_file(&beside).map_err(DataError::writing(&beside))?;
+            }
+        } else {
             let lines: String = self.labels.iter().map(|label| format!("{}\n", self.label_names[*label])).collect();
             fs::write(&beside, lines).map_err(DataError::writing(&beside))?;
             written.push(beside);
@@ -107,6 +113,10 @@ mod tests {
                 (&table.values, &table.labels, &table.label_names)
             );
         }
+        let unlabelled = Vectors { labels: Vec::new(), label_names: Vec::new(), ..table.clone() };
+        let written = unlabelled.save(&folder.path().join("t.npy")).unwrap();
+        assert_eq!(written, [folder.path().join("t.npy")]);
+        assert!(!folder.path().join("t.labels.txt").exists(), "no labels of another table");
         let error = table.save(&folder.path().join("t.txt")).unwrap_err().to_string();
         assert!(error.contains(".npy") && error.contains(".csv"), "{error}");
     }

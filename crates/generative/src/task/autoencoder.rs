@@ -9,6 +9,7 @@ use burn::tensor::{
 use data::image::{ImageBatch, ImageData};
 use image_tasks::{ARTEFACT_FILE, load_artefact, on_device};
 use layers::{activation::sigmoid, loss::binary_cross_entropy};
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use training_loop::{
@@ -108,10 +109,15 @@ impl Validate for AutoencoderOptions {
         problems.check(level >= 0.0 && level.is_finite(), "noise_level", "must be at least 0");
         let is_share = matches!(self.noise, Noise::Masking | Noise::SaltAndPepper);
         problems.check(!is_share || level <= 1.0, "noise_level", "is a share of the pixels: at most 1");
-        problems.check(self.sparsity_weight >= 0.0, "sparsity_weight", "must not be negative");
+        let is_weight = |weight: f64| weight >= 0.0 && weight.is_finite();
+        problems.check(is_weight(self.sparsity_weight), "sparsity_weight", "must be a number that is not negative");
         let target = self.sparsity_target > 0.0 && self.sparsity_target < 1.0;
         problems.check(target, "sparsity_target", "must lie between 0 and 1");
-        problems.check(self.contractive_weight >= 0.0, "contractive_weight", "must not be negative");
+        problems.check(
+            is_weight(self.contractive_weight),
+            "contractive_weight",
+            "must be a number that is not negative",
+        );
         problems.check(self.shown_samples > 0, "shown_samples", "must be at least 1");
     }
 }
@@ -270,7 +276,7 @@ impl<B: AutodiffBackend> Task<B> for AutoencoderTask {
         }
         let mut scores = Scores::new();
         loss.score("loss", &mut scores);
-        activity.score("code_size", &mut scores);
+        activity.score("mean_code", &mut scores);
         rebuilt_quality.score("", &mut scores);
         if is_damaged {
             damaged_quality.score("_noisy", &mut scores);
@@ -296,7 +302,7 @@ impl<B: AutodiffBackend> Task<B> for AutoencoderTask {
             kinds.insert(1, picture(seen));
         }
         let mut samples = vec![comparison("", &kinds)];
-        samples.extend(walk::samples(&picture(model.decode(walk::lines(codes)))));
+        samples.extend(walk::samples(codes, |codes, _| picture(model.decode(codes))));
         Ok(samples)
     }
 
@@ -310,6 +316,8 @@ fn filtered<B: Backend>(images: Tensor<B, 4>) -> Tensor<B, 4> {
     let [_, _, height, width] = images.dims();
     let (device, shape) = (images.device(), images.shape());
     let pixels: Vec<f32> = images.into_data().iter::<f32>().collect();
-    let data = TensorData::new(median_filter(&pixels, [height, width]), shape);
+    let planes = pixels.par_chunks_exact(height * width);
+    let filtered: Vec<f32> = planes.flat_map_iter(|plane| median_filter(plane, [height, width])).collect();
+    let data = TensorData::new(filtered, shape);
     Tensor::from_data(data, &device)
 }

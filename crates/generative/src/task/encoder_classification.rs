@@ -18,6 +18,7 @@ use training_loop::{
     weights::{self, NamedTensors},
 };
 
+use super::parts;
 use crate::{
     autoencoder::{CodecConfig, PictureSize},
     encoder_classifier::EncoderClassifier,
@@ -28,6 +29,9 @@ const ENCODER: &str = "encoder.";
 
 /// The last layer of an encoder, which gives a VAE's means and then its log-variances.
 const PROJECTION: &str = "encoder.projection.";
+
+/// What only a conditional VAE has: the vectors of its classes.
+const CLASSES: &str = "classes";
 
 /// `job = "encoder-classification"`.
 pub type EncoderClassificationJob = ImageClassificationJob<EncoderModelConfig>;
@@ -85,6 +89,13 @@ impl ImageFamily for EncoderModelConfig {
         Ok(Some(Statistics { mean: vec![0.0; 3], std: vec![1.0; 3] }))
     }
 
+    fn check_statistics(run: &Self::Weights, statistics: &Statistics) -> Result<(), TaskError> {
+        if run.is_none() || parts::is_unit(statistics) {
+            return Ok(());
+        }
+        Err("`data.normalize`: the encoder of `model.pretrained` learned from pixels of 0 to 1; leave it out, or set it to \"none\"".into())
+    }
+
     fn init<B: Backend>(&self, sizes: ImageSizes, device: &B::Device) -> Result<EncoderClassifier<B>, TaskError> {
         self.codec.check_side(sizes.image_size)?;
         let pictures = PictureSize { channels: sizes.channels, side: sizes.image_size };
@@ -117,9 +128,16 @@ impl ImageFamily for EncoderModelConfig {
 
 /// Puts the encoder of a run in the place of that among `own`, and tells what was done.
 fn replace_encoder(own: &mut NamedTensors, mut loaded: NamedTensors) -> Result<Vec<String>, String> {
+    let is_conditional = loaded.contains_key(CLASSES);
     loaded.retain(|name, _| name.starts_with(ENCODER));
     if loaded.is_empty() {
         return Err("it has none; a run of the job autoencoder or vae is expected".into());
+    }
+    if is_conditional {
+        return Err(
+            "it is that of a conditional VAE, which also sees classes; train one with `model.class_embedding_size = 0`"
+                .into(),
+        );
     }
     if let Some(name) = loaded.keys().find(|name| !own.contains_key(*name)) {
         return Err(format!("{name} has no place in it"));
@@ -218,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn pixels_are_what_the_encoder_learned_from() {
+        let run = Some(PretrainedRun { folder: "runs/vae".into(), checkpoint: "runs/vae/checkpoints/best".into() });
+        let of_training = Statistics { mean: vec![0.3], std: vec![0.2] };
+        let error = EncoderModelConfig::check_statistics(&run, &of_training).unwrap_err().to_string();
+        assert!(error.contains("data.normalize"), "{error}");
+        let unit = EncoderModelConfig::statistics(&run).unwrap().unwrap();
+        assert!(EncoderModelConfig::check_statistics(&run, &unit).is_ok());
+        assert!(EncoderModelConfig::check_statistics(&None, &of_training).is_ok());
+    }
+
+    #[test]
     fn another_encoder_is_refused() {
         for (name, shape, expected) in [
             ("encoder.layers.0.weight", vec![3, 9], "should be [3, 4], found [3, 9]"),
@@ -228,6 +257,11 @@ mod tests {
             let problem = replace_encoder(&mut own(), loaded).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
         }
+        let mut loaded = own();
+        loaded.insert("encoder.layers.0.weight".into(), tensor(&[3, 14], 0.0));
+        loaded.insert(CLASSES.into(), tensor(&[10, 10], 0.0));
+        let problem = replace_encoder(&mut own(), loaded).unwrap_err();
+        assert!(problem.contains("conditional VAE") && problem.contains("class_embedding_size"), "{problem}");
         assert!(replace_encoder(&mut own(), NamedTensors::new()).unwrap_err().contains("job autoencoder or vae"));
     }
 }

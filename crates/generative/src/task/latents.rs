@@ -10,14 +10,10 @@ const STOPS: u64 = 4;
 /// The numbers of one picture, drawn from the standard normal distribution.
 pub type Latent = Vec<f32>;
 
-/// Those of picture `index`, by Box and Muller's method.
+/// Those of picture `index`.
 pub fn latent(size: usize, seed: u64, index: u64) -> Latent {
     let mut random = SplitMix64::new(stream_seed(seed, 0, index));
-    let mut number = || {
-        let radius = (-2.0 * (1.0 - random.unit()).ln()).sqrt();
-        (radius * (std::f64::consts::TAU * random.unit()).cos()) as f32
-    };
-    (0..size).map(|_| number()).collect()
+    (0..size).map(|_| random.normal() as f32).collect()
 }
 
 /// Those of pictures `0..count`.

@@ -91,7 +91,7 @@ impl ReductionConfig {
     /// the table, so that distances mean what they meant.
     ///
     /// # Errors
-    /// [`ReduceError`] for a table without numbers, with numbers that are not finite, or where the training ends at such.
+    /// [`ReduceError`] for a table without numbers, with numbers that are not finite or whose squares are not, or where the training ends at such.
     pub fn fit<B: AutodiffBackend>(
         &self,
         table: &Matrix,
@@ -107,9 +107,7 @@ impl ReductionConfig {
         let centred = data.clone() - data.mean_dim(0);
         let variance = centred.clone().square().mean().into_data().iter::<f64>().sum::<f64>();
         if !variance.is_finite() {
-            let place = table.values().iter().position(|value| !value.is_finite()).unwrap_or(0);
-            let (row, column) = (place / columns, place % columns);
-            return Err(ReduceError::NotFinite { row, column, value: table.values()[place] });
+            return Err(not_computable(table));
         }
         let data = centred / variance.max(f64::from(f32::MIN_POSITIVE)).sqrt();
 
@@ -147,6 +145,19 @@ impl ReductionConfig {
         }
         order
     }
+}
+
+/// Why the variance of a table is not finite.
+fn not_computable(table: &Matrix) -> ReduceError {
+    let at = |place: usize| (place / table.columns(), place % table.columns(), table.values()[place]);
+    let values = table.values().iter().enumerate();
+    if let Some((place, _)) = values.clone().find(|(_, value)| !value.is_finite()) {
+        let (row, column, value) = at(place);
+        return ReduceError::NotFinite { row, column, value };
+    }
+    let largest = values.max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs())).map_or(0, |(place, _)| place);
+    let (row, column, value) = at(largest);
+    ReduceError::TooLarge { row, column, value }
 }
 
 impl<B: Backend> Projections<B> {
@@ -226,6 +237,9 @@ mod tests {
         let table = Matrix::new(vec![1.0, 2.0, f32::NAN, 3.0], 2, 2).unwrap();
         let error = ReductionConfig::default().fit::<Autodiff<Flex>>(&table, &Default::default(), &mut |_| ());
         assert!(matches!(error, Err(ReduceError::NotFinite { row: 1, column: 0, .. })), "{error:?}");
+        let table = Matrix::new(vec![1.0, 2.0, -3e30, 3.0], 2, 2).unwrap();
+        let error = ReductionConfig::default().fit::<Autodiff<Flex>>(&table, &Default::default(), &mut |_| ());
+        assert!(matches!(error, Err(ReduceError::TooLarge { row: 1, column: 0, .. })), "{error:?}");
         let config = ReductionConfig { hidden: vec![4, 0], learning_rate: 0.0, ..ReductionConfig::default() };
         assert_eq!(config.validate().iter().map(|(key, _)| *key).collect::<Vec<_>>(), ["hidden", "learning_rate"]);
     }

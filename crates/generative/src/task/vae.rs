@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{
-    Distribution, Int, Tensor, TensorData,
+    Int, Tensor, TensorData,
     backend::{AutodiffBackend, Backend},
 };
 use data::{
@@ -184,8 +184,8 @@ fn by_class<B: Backend>(count: usize, classes: usize, device: &B::Device) -> Ten
 
 /// A picture of each class that is asked for, whose code is drawn: `[count, channels, side, side]`
 fn from_prior<B: Backend>(model: &Vae<B>, latent_size: usize, classes: &Tensor<B, 1, Int>) -> Tensor<B, 4> {
-    let shape = [classes.dims()[0], latent_size];
-    model.decode(Tensor::random(shape, Distribution::Normal(0.0, 1.0), &classes.device()), classes)
+    let [count] = classes.dims();
+    model.decode(latents::on_device(&latents::latents(latent_size, SEED, count), &classes.device()), classes)
 }
 
 /// Makes pixels black or white, each picture by numbers that follow from the seed, the epoch and the picture alone.
@@ -305,7 +305,6 @@ impl<B: AutodiffBackend> Task<B> for VaeTask {
     }
 
     fn samples(&mut self, model: &InnerModel<B, Self>, device: &B::Device) -> Result<Vec<Sample>, TaskError> {
-        B::seed(device, SEED);
         let artefact = self.images.artefact();
         let picture = |pixels| pictures::images(pixels, artefact);
         let (images, classes) = (self.shown.images::<B::InnerBackend>(device), self.shown.classes(device));
@@ -313,14 +312,13 @@ impl<B: AutodiffBackend> Task<B> for VaeTask {
         let latent_size = codes.dims()[1];
         let drawn = by_class(self.options.shown_samples, artefact.classes.len(), device);
         let rebuilt = picture(model.decode(codes.clone(), &classes));
-        // A walk keeps the class that it begins with.
-        let walked = classes.unsqueeze_dim::<2>(1).repeat_dim(1, walk::STEPS).flatten::<1>(0, 1);
-        let walked = picture(model.decode(walk::lines(codes), &walked));
         let mut samples = vec![
             self.grid("", &picture(from_prior(model, latent_size, &drawn))),
             comparison("reconstructions", &[picture(images), rebuilt]),
         ];
-        samples.extend(walk::samples(&walked));
+        // A walk keeps the class that it begins with.
+        let walked = |codes, begins| picture(model.decode(codes, &classes.clone().select(0, begins)));
+        samples.extend(walk::samples(codes, walked));
         Ok(samples)
     }
 

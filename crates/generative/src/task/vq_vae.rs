@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use training_loop::{
     config::{Problems, Validate, report_problems},
     error::TaskError,
-    job::{AssembleContext, Assembled, Blocks, EmbedRequest, Generated, Job, Trained},
+    job::{AssembleContext, Assembled, Blocks, EmbedRequest, Generated, Job, Trained, read_artefact},
     task::{InnerModel, Sample, Scores, StepContext, StepOutput, Task},
     weights,
 };
@@ -25,7 +25,7 @@ use super::{
     pictures::{self, PictureBlock},
     quality::{Mean, Quality},
 };
-use crate::vq_vae::{PIXELS_OF_A_CODE, VqVae, VqVaeConfig, perplexity};
+use crate::vq_vae::{PIXELS_OF_A_CODE, Quantized, VqVae, VqVaeConfig, perplexity};
 
 /// `job = "vq-vae"`.
 #[derive(Debug, Clone, Copy)]
@@ -85,11 +85,18 @@ impl Job for VqVaeJob {
         B::seed(context.device, context.seed);
         let model = config.init::<B>(images.artefact().channels, context.device);
         let splits = pictures::splits(&images, context.seed);
-        let artefacts = BTreeMap::from([(ARTEFACT_FILE.to_string(), images.artefact().to_json().into_bytes())]);
+        let variance = match context.artefacts.filter(|run| run.join(VARIANCE_FILE).is_file()) {
+            Some(run) => Variance::of_file(&read_artefact(run, VARIANCE_FILE)?)?,
+            None => Variance::of(&images)?,
+        };
+        let artefacts = BTreeMap::from([
+            (ARTEFACT_FILE.to_string(), images.artefact().to_json().into_bytes()),
+            (VARIANCE_FILE.to_string(), serde_json::to_vec(&variance)?),
+        ]);
         let facts = images.facts.lines();
         let shown = Shown::of(&splits, options.shown_samples)?;
         let task = VqVaeTask {
-            variance: variance(&splits.train.get(0, 0)?.pixels),
+            variance,
             codes: config.codebook.codes,
             options: options.clone(),
             images,
@@ -113,18 +120,54 @@ impl Job for VqVaeJob {
     }
 }
 
-/// The variance of numbers, which is above 0.
-fn variance(values: &[f32]) -> f64 {
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().copied().map(f64::from).sum::<f64>() / count;
-    let variance = values.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>() / count;
-    variance.max(1e-6)
+/// The artefact by which errors are measured.
+const VARIANCE_FILE: &str = "variance.json";
+
+/// The variance is that of so many batches, or of all where there are fewer.
+const MEASURED: usize = 32;
+
+/// A part whose pixels are all the same has this variance.
+const LEAST_VARIANCE: f64 = 1e-6;
+
+/// The variance of the pixels of the training part, which stays what it was when the run goes on or is scored on other pictures.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Variance {
+    /// Of pixels from 0 to 1.
+    variance: f64,
+}
+
+impl Variance {
+    /// Of training pictures as they are, spread over the whole part.
+    fn of(images: &ImageData) -> Result<Self, TaskError> {
+        let (mut count, mut sum, mut squares) = (0, 0.0, 0.0);
+        if let Some(batches) = images.plain_train_batches() {
+            let measured = batches.num_batches().min(MEASURED);
+            for number in 0..measured {
+                let pixels = batches.batch(0, number * batches.num_batches() / measured)?.pixels;
+                count += pixels.len();
+                for pixel in pixels.into_iter().map(f64::from) {
+                    sum += pixel;
+                    squares += pixel * pixel;
+                }
+            }
+        }
+        let count = count.max(1) as f64;
+        Ok(Self { variance: (squares / count - (sum / count).powi(2)).max(LEAST_VARIANCE) })
+    }
+
+    fn of_file(json: &str) -> Result<Self, TaskError> {
+        let is_possible = |found: &Self| found.variance > 0.0 && found.variance.is_finite();
+        let found: Option<Self> = serde_json::from_str(json).ok().filter(is_possible);
+        let message =
+            || format!("{VARIANCE_FILE} of the run is damaged: {{\"variance\": 0.06}} or the like is expected");
+        Ok(found.ok_or_else(message)?)
+    }
 }
 
 /// Learning codes of pictures.
 pub struct VqVaeTask {
-    /// Of the pixels of a training batch: errors are measured by it, so that `commitment` means the same for all pictures.
-    variance: f64,
+    /// Errors are measured by it, so that `commitment` means the same for all pictures.
+    variance: Variance,
     codes: usize,
     options: VqVaeOptions,
     images: ImageData,
@@ -135,7 +178,16 @@ pub struct VqVaeTask {
 impl VqVaeTask {
     /// `[1]`
     fn error<B: Backend>(&self, rebuilt: Tensor<B, 4>, images: Tensor<B, 4>) -> Tensor<B, 1> {
-        (rebuilt - images).square().mean() / self.variance
+        (rebuilt - images).square().mean() / self.variance.variance
+    }
+
+    /// All that is minimised: `[1]`
+    fn loss<B: Backend>(&self, error: Tensor<B, 1>, quantized: &Quantized<B>) -> Tensor<B, 1> {
+        let loss = error + quantized.commitment.clone() * self.options.commitment;
+        match &quantized.codebook {
+            Some(codebook) => loss + codebook.clone(),
+            None => loss,
+        }
     }
 }
 
@@ -156,10 +208,7 @@ impl<B: AutodiffBackend> Task<B> for VqVaeTask {
         let images: Tensor<B, 4> = on_device(&mut batch, context.device);
         let found = model.forward(images.clone());
         let error = self.error(found.images, images);
-        let mut loss = error.clone() + found.quantized.commitment.clone() * self.options.commitment;
-        if let Some(codebook) = found.quantized.codebook {
-            loss = loss + codebook;
-        }
+        let loss = self.loss(error.clone(), &found.quantized);
         Ok(StepOutput::new(loss, batch.batch_size)
             .with_metric("reconstruction", error.inner())
             .with_metric("commitment", found.quantized.commitment.inner())
@@ -180,7 +229,7 @@ impl<B: AutodiffBackend> Task<B> for VqVaeTask {
             let images: Tensor<B::InnerBackend, 4> = on_device(&mut batch, device);
             let found = model.forward(images.clone());
             let error = self.error(found.images.clone(), images.clone());
-            loss.add((error + found.quantized.commitment * self.options.commitment).expand([batch.batch_size]));
+            loss.add(self.loss(error, &found.quantized).expand([batch.batch_size]));
             quality.add(found.images.clamp(0.0, 1.0), images);
             codes.push(found.quantized.codes);
         }
@@ -222,4 +271,19 @@ fn usage(mut counts: Vec<f64>) -> Section {
     };
     Section::new("Codes", Body::Bars(bars))
         .with_caption("How often each code of the codebook is used, the most frequent first.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variance_is_kept_to_the_last_bit() {
+        let variance = 0.1_f64.sqrt() / 7.0;
+        let json = serde_json::to_string(&Variance { variance }).unwrap();
+        assert_eq!(Variance::of_file(&json).unwrap().variance.to_bits(), variance.to_bits());
+        for damaged in ["", "{}", "{\"variance\": 0}"] {
+            assert!(Variance::of_file(damaged).unwrap_err().to_string().contains(VARIANCE_FILE));
+        }
+    }
 }

@@ -1,13 +1,19 @@
 //! Walks between the codes of pictures: what lies between two pictures, as the decoder sees it.
 
-use burn::tensor::{Tensor, TensorData, backend::Backend};
+use burn::tensor::{Int, Tensor, TensorData, backend::Backend};
 use data::image::{Image, gif};
 use training_loop::task::{Sample, SampleContent};
 
-use super::pictures::{in_grid, sample};
+use super::{
+    pictures::{in_grid, sample},
+    scoring::AT_ONCE,
+};
 
 /// Places on the way from one picture to the next.
-pub const STEPS: usize = 12;
+const STEPS: usize = 12;
+
+/// Walks of an animation: each is as many pictures as it has steps.
+const WALKS: usize = 16;
 
 /// Walks that are shown below each other.
 const ROWS: usize = 8;
@@ -20,7 +26,7 @@ const DELAY: u16 = 12;
 /// # Shapes
 /// - codes: `[rows, latent_size]`
 /// - output: `[rows · STEPS, latent_size]`, line by line
-pub fn lines<B: Backend>(codes: Tensor<B, 2>) -> Tensor<B, 2> {
+fn lines<B: Backend>(codes: Tensor<B, 2>) -> Tensor<B, 2> {
     let [rows, size] = codes.dims();
     let places: Vec<i64> = (0..rows).map(|row| ((row + 1) % rows) as i64).collect();
     let next = codes.clone().select(0, Tensor::from_data(TensorData::new(places, [rows]), &codes.device()));
@@ -31,17 +37,38 @@ pub fn lines<B: Backend>(codes: Tensor<B, 2>) -> Tensor<B, 2> {
     (from + way * parts).reshape([rows * STEPS, size])
 }
 
-/// The walks side by side, and all at once as an animation that goes there and back. `pictures` are of the codes of [`lines`].
-pub fn samples(pictures: &[Image]) -> Vec<Sample> {
-    let rows = pictures.len() / STEPS;
+/// Walks between pictures that are spread over those with these codes: side by side, and all at once as an animation that goes there and back.
+///
+/// `decode` makes pictures of some codes at a time; it is also told the number of the picture at which the walk of each begins.
+///
+/// # Shapes
+/// - codes: `[pictures, latent_size]`
+pub fn samples<B: Backend>(
+    codes: Tensor<B, 2>,
+    decode: impl Fn(Tensor<B, 2>, Tensor<B, 1, Int>) -> Vec<Image>,
+) -> Vec<Sample> {
+    let ([count, _], device) = (codes.dims(), codes.device());
+    let rows = count.min(WALKS);
+    let numbers: Vec<i64> = (0..rows).map(|row| (row * count / rows) as i64).collect();
+    let begins = Tensor::<B, 1, Int>::from_data(TensorData::new(numbers, [rows]), &device);
+    let lines = lines(codes.select(0, begins.clone()));
+    let begins = begins.unsqueeze_dim::<2>(1).repeat_dim(1, STEPS).flatten::<1>(0, 1);
+    let pictures: Vec<Image> = lines
+        .split(AT_ONCE, 0)
+        .into_iter()
+        .zip(begins.split(AT_ONCE, 0))
+        .flat_map(|(codes, begins)| decode(codes, begins))
+        .collect();
     let frame = |step: usize| {
         let of_step: Vec<Image> = (0..rows).map(|row| pictures[row * STEPS + step].clone()).collect();
         in_grid(&of_step, None)
     };
     let frames: Vec<Image> = (0..STEPS).chain((1..STEPS - 1).rev()).map(frame).collect();
-    let grid = &pictures[..rows.min(ROWS) * STEPS];
+    let shown = rows.min(ROWS);
+    let grid: Vec<Image> =
+        (0..shown).flat_map(|row| &pictures[row * rows / shown * STEPS..][..STEPS]).cloned().collect();
     vec![
-        sample("walk", grid, Some(STEPS)),
+        sample("walk", &grid, Some(STEPS)),
         Sample { name: "walk-animated".to_string(), content: SampleContent::Gif(gif(&frames, DELAY)) },
     ]
 }
@@ -61,5 +88,20 @@ mod tests {
         assert_eq!(walked[6 * STEPS - 2..], [0.0, 0.0]);
         let one = Tensor::<Flex, 2>::ones([1, 3], &Default::default());
         assert_eq!(lines(one).dims(), [STEPS, 3]);
+    }
+
+    #[test]
+    fn few_of_many_walks_are_decoded_and_not_all_at_once() {
+        let codes = Tensor::<Flex, 2>::zeros([64, 3], &Default::default());
+        let decoded = std::cell::RefCell::new(Vec::new());
+        let samples = samples(codes, |codes, begins| {
+            let [count, _] = codes.dims();
+            assert!(count <= AT_ONCE);
+            decoded.borrow_mut().extend(begins.into_data().iter::<i64>());
+            vec![Image { width: 2, height: 2, channels: 1, pixels: vec![0; 4] }; count]
+        });
+        let decoded = decoded.into_inner();
+        assert_eq!((decoded.len(), samples.len()), (WALKS * STEPS, 2));
+        assert_eq!([decoded[STEPS - 1], decoded[STEPS], decoded[WALKS * STEPS - 1]], [0, 4, 60]);
     }
 }

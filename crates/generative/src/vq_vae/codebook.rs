@@ -6,7 +6,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Keeps the mean of a code that nothing is near to finite.
+/// A code that stands for fewer vectors than this is one that nothing is near to: its mean says nothing.
 const LEAST_COUNT: f64 = 1e-5;
 
 /// How the vectors of a codebook are learned.
@@ -94,8 +94,8 @@ impl CodebookConfig {
         if !(0.0..1.0).contains(&self.decay) {
             wrong.push(("decay", "must be at least 0 and below 1".to_string()));
         }
-        if self.restart_below < 0.0 {
-            wrong.push(("restart_below", "must not be negative".to_string()));
+        if !(self.restart_below >= 0.0 && self.restart_below.is_finite()) {
+            wrong.push(("restart_below", "must be a number that is not negative".to_string()));
         }
         wrong
     }
@@ -206,6 +206,9 @@ impl<B: Backend> Means<B> {
             anew * self.restart_below.max(LEAST_COUNT),
         );
         let vectors = sums.clone() / counts.clone().clamp_min(LEAST_COUNT).unsqueeze_dim::<2>(1);
+        // Those that nothing was near to for long, and that do not begin anew, stay where they were.
+        let is_forgotten = counts.clone().lower_elem(LEAST_COUNT).unsqueeze_dim::<2>(1).expand([all, code_size]);
+        let vectors = vectors.mask_where(is_forgotten, self.vectors.value_sync().detach());
         self.vectors.update(vectors);
         self.counts.update(counts);
         self.sums.update(sums);
@@ -246,7 +249,11 @@ mod tests {
     type B = Autodiff<Flex>;
 
     fn codebook(update: CodebookUpdate) -> Codebook<B> {
-        let config = CodebookConfig { codes: 3, code_size: 2, update, decay: 0.5, restart_below: 0.2 };
+        codebook_with_restarts(update, 0.2)
+    }
+
+    fn codebook_with_restarts(update: CodebookUpdate, restart_below: f64) -> Codebook<B> {
+        let config = CodebookConfig { codes: 3, code_size: 2, update, decay: 0.5, restart_below };
         let codebook = config.init::<B>(&Default::default());
         let vectors = Tensor::from_floats([[0.0, 0.0], [1.0, 1.0], [-9.0, 9.0]], &Default::default());
         match codebook {
@@ -320,6 +327,18 @@ mod tests {
         let before: Vec<f32> = valid.all().into_data().to_vec().unwrap();
         valid.quantize(rows.inner());
         assert_eq!(valid.all().into_data().to_vec::<f32>().unwrap(), before, "an evaluation changes nothing");
+    }
+
+    #[test]
+    fn dead_codes_stay_where_they_are_without_restarts() {
+        let codebook = codebook_with_restarts(CodebookUpdate::Ema, 0.0);
+        // Long after the running count of the third has fallen below what single precision knows.
+        for _ in 0..200 {
+            codebook.quantize(rows());
+        }
+        let vectors: Vec<f32> = codebook.all().into_data().to_vec().unwrap();
+        assert!((vectors[0] - 0.2).abs() < 1e-4, "the others follow: {vectors:?}");
+        assert!((vectors[4] + 9.0).abs() < 1e-3 && (vectors[5] - 9.0).abs() < 1e-3, "{vectors:?}");
     }
 
     #[test]

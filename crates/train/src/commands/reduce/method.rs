@@ -19,7 +19,8 @@ pub(super) enum Method {
     Pca(PcaConfig),
     Tsne(TsneConfig),
     Umap(UmapConfig),
-    Autoencoder(ReductionConfig),
+    /// Trained there.
+    Autoencoder(ReductionConfig, BackendChoice),
 }
 
 /// Points, and what to say of how they came about.
@@ -30,17 +31,24 @@ pub(super) struct Reduced {
 
 /// What the command line asks for.
 pub(super) fn of(args: &ReduceArgs) -> Result<Method, Failure> {
+    let DeviceArgs { backend, device } = args.device;
+    let asked = [("--backend", backend.is_some()), ("--device", device.is_some())];
+    if let Some((flag, _)) = asked.iter().find(|(_, is_given)| *is_given && args.method != ReduceMethod::Autoencoder) {
+        return Err(Failure::user(format!(
+            "`{flag}` is for `--method autoencoder`: the other methods run on the CPU; leave it out"
+        )));
+    }
     let method = match args.method {
         ReduceMethod::Pca => Method::Pca(settings(args)?),
         ReduceMethod::Tsne => Method::Tsne(settings(args)?),
         ReduceMethod::Umap => Method::Umap(settings(args)?),
-        ReduceMethod::Autoencoder => Method::Autoencoder(settings(args)?),
+        ReduceMethod::Autoencoder => Method::Autoencoder(settings(args)?, BackendChoice::new(backend, device)?),
     };
     let wrong = match &method {
         Method::Pca(config) => config.validate(),
         Method::Tsne(config) => config.validate(),
         Method::Umap(config) => config.validate(),
-        Method::Autoencoder(config) => config.validate(),
+        Method::Autoencoder(config, _) => config.validate(),
     };
     match wrong.into_iter().next() {
         Some((key, message)) => Err(Failure::user(format!("`{key}` {message}"))),
@@ -73,7 +81,7 @@ impl Method {
             Self::Pca(_) => "PCA",
             Self::Tsne(_) => "t-SNE",
             Self::Umap(_) => "UMAP",
-            Self::Autoencoder(_) => "autoencoder",
+            Self::Autoencoder(..) => "autoencoder",
         }
     }
 
@@ -82,13 +90,7 @@ impl Method {
         matches!(self, Self::Tsne(_) | Self::Umap(_))
     }
 
-    /// `device` is where an autoencoder is trained.
-    pub fn reduce(
-        &self,
-        data: &Matrix,
-        device: &DeviceArgs,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<Reduced, Failure> {
+    pub fn reduce(&self, data: &Matrix, progress: &mut dyn FnMut(Progress)) -> Result<Reduced, Failure> {
         let start = Instant::now();
         let (points, found) = match self {
             Self::Pca(config) => {
@@ -109,10 +111,9 @@ impl Method {
                 let umap = config.fit(data, progress).map_err(failed)?;
                 (umap.points, format!("{} epochs", umap.epochs))
             }
-            Self::Autoencoder(config) => {
-                let choice = BackendChoice::new(device.backend, device.device)?;
+            Self::Autoencoder(config, choice) => {
                 let Reduction { points, explained } =
-                    backend::dispatch(&choice, Training { config, data, progress })?.map_err(failed)?;
+                    backend::dispatch(choice, Training { config, data, progress })?.map_err(failed)?;
                 let share = 100.0 * explained;
                 (points, format!("{} epochs on {choice}, {share:.1} % of the variance is rebuilt", config.epochs))
             }

@@ -21,6 +21,9 @@ use method::Reduced;
 /// Columns that t-SNE and UMAP are given by default: more only make noise and take time.
 const FIRST_TO: usize = 50;
 
+/// In the place of an epoch among what seeds derive from: methods that draw by epochs never come here.
+const NOISE_STREAM: u64 = u64::MAX;
+
 /// Runs the command.
 pub fn run(args: &ReduceArgs, out: &mut dyn Write) -> Result<(), Failure> {
     let plots: Vec<Plot> = args.plot.iter().map(|path| Plot::named(path)).collect::<Result<_, _>>()?;
@@ -53,7 +56,7 @@ pub fn run(args: &ReduceArgs, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "first {first_to} principal components, which have {:.1} % of the variance", 100.0 * kept)?;
         first = Some(pca.transform(&data).map_err(failed)?);
     }
-    let Reduced { points, about } = method.reduce(first.as_ref().unwrap_or(&data), &args.device, &mut progress)?;
+    let Reduced { points, about } = method.reduce(first.as_ref().unwrap_or(&data), &mut progress)?;
     bar.finish_and_clear();
     about.iter().try_for_each(|line| writeln!(out, "{line}"))?;
 
@@ -116,13 +119,9 @@ fn standardized(data: Matrix) -> Result<Matrix, Failure> {
 /// The numbers with normal noise, by the seed of the command.
 fn noisy(data: Matrix, args: &ReduceArgs) -> Result<Matrix, Failure> {
     let (rows, columns) = (data.rows(), data.columns());
-    let mut random = data::SplitMix64::new(data::stream_seed(args.seed, 0, 0));
+    let mut random = data::SplitMix64::new(data::stream_seed(args.seed, NOISE_STREAM, 0));
     let mut values = data.into_values();
-    for value in &mut values {
-        // Box and Muller 1958; 1 - u is never 0.
-        let (radius, angle) = ((-2.0 * (1.0 - random.unit()).ln()).sqrt(), std::f64::consts::TAU * random.unit());
-        *value += (args.noise * radius * angle.cos()) as f32;
-    }
+    values.iter_mut().for_each(|value| *value += (args.noise * random.normal()) as f32);
     Matrix::new(values, rows, columns).map_err(failed)
 }
 
