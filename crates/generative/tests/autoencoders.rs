@@ -164,7 +164,7 @@ fn digits() -> PictureBlock {
     })
 }
 
-fn assembled<J: Job>(model: J::Model, task: J::Options, data: PictureBlock) -> Assembled<B, J::Task<B>>
+fn assembled<J>(model: J::Model, task: J::Options, data: PictureBlock) -> Assembled<B, J::Task<B>>
 where
     J: Job<Data = PictureBlock>,
 {

@@ -80,7 +80,7 @@ mod tests {
         let slopes = codes.clone() * (codes.neg() + 1.0);
         let exact = number((slopes.square() * weight.clone().square().sum_dim(0)).sum());
         let many = image.repeat_dim(0, 4000);
-        let estimate = number(squared_jacobian(&encode, many.clone(), encode(many)));
+        let estimate = number(squared_jacobian(encode, many.clone(), encode(many)));
         assert!((estimate - exact).abs() < 0.05 * exact, "{estimate} of {exact}");
     }
 }

@@ -324,7 +324,7 @@ impl<B: AutodiffBackend> DiffusionTask<B> {
         let mut frames = Vec::new();
         painter.paint(model, &latents, classes.as_deref(), device, |pixels| {
             step += 1;
-            if (steps - step) % every == 0 {
+            if (steps - step).is_multiple_of(every) {
                 frames.push(in_grid(&pictures::images(pixels.clone(), &painter.artefact), None));
             }
         });
