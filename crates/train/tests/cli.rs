@@ -148,7 +148,8 @@ fn a_wrong_value_on_the_command_line_names_the_flag() {
         .refused(&["--set optimizer.learning_rat=1: unknown key", "did you mean `optimizer.learning_rate`?"]);
     run(&["--overfit-batches", "0"]).refused(&["--overfit-batches 0: `training.overfit_batches`: must be at least 1"]);
     run(&["--set", "training"]).refused(&["--set <KEY=VALUE>", "write it as key=value"]);
-    run(&["--set", "job=vae"]).refused(&["--set job=vae: unknown value \"vae\" of `job`", "\"language-model\""]);
+    run(&["--set", "job=oracle"])
+        .refused(&["--set job=oracle: unknown value \"oracle\" of `job`", "\"language-model\""]);
     assert!(!desk.0.path().join("runs").exists());
 }
 

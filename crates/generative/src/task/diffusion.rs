@@ -511,8 +511,10 @@ mod tests {
             ..UNetConfig::default()
         };
         let mut model = config.init::<Flex>(&device);
-        // It begins by saying nothing.
-        model.conv_out.weight = Param::from_tensor(model.conv_out.weight.val().random_like(Distribution::Default));
+        // Its blocks begin by adding nothing, and it by saying nothing.
+        for conv in [&mut model.middle1.conv2, &mut model.conv_out] {
+            conv.weight = Param::from_tensor(conv.weight.val().random_like(Distribution::Default));
+        }
         let artefact = ImageArtefact {
             classes: vec!["cat".into(), "dog".into()],
             multi_label: false,
