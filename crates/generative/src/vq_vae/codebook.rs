@@ -45,7 +45,7 @@ impl Default for CodebookConfig {
     }
 }
 
-/// See the [module's page](self).
+/// Vectors that pictures are made of, and how they follow what they stand for.
 #[derive(Module, Debug)]
 pub struct Codebook<B: Backend> {
     /// `[codes, code_size]`, where they are learned by gradients.
