@@ -2,9 +2,11 @@
 
 use burn::{
     backend::{Autodiff, Flex, NdArray},
+    module::{Module, Param},
     tensor::{
         Distribution, Int, Tensor,
         backend::{AutodiffBackend, Backend},
+        s,
     },
 };
 use generative::diffusion::{Diffusion, DiffusionConfig, Sampling, UNet, UNetConfig};
@@ -23,6 +25,7 @@ fn config() -> UNetConfig {
         image_size: 4,
         image_channels: 1,
         classes: 3,
+        patch_size: 1,
         base_channels: 4,
         channel_multipliers: vec![1, 2],
         num_res_blocks: 1,
@@ -105,4 +108,26 @@ fn a_network_begins_by_saying_nothing() {
     let images = Tensor::<Flex, 4>::random([2, 1, 4, 4], Distribution::Normal(0.0, 1.0), &device);
     let said = model.forward(images, Tensor::from_ints([1, 5], &device), None);
     assert_eq!(said.abs().max().into_scalar(), 0.0);
+}
+
+/// A place of the first level has the pixels of a square as channels, row by row, as `torch.nn.PixelUnshuffle` has them.
+#[test]
+fn a_network_of_patches_is_one_of_smaller_images_with_more_channels() {
+    let device = Default::default();
+    let mut patched = UNetConfig { image_size: 8, patch_size: 2, ..config() }.init::<Flex>(&device);
+    let weight = patched.conv_out.weight.val();
+    patched.conv_out.weight = Param::from_tensor(weight.random_like(Distribution::Normal(0.0, 1.0)));
+    let plain =
+        UNetConfig { image_channels: 4, ..config() }.init::<Flex>(&device).load_record(patched.clone().into_record());
+    let images = Tensor::<Flex, 4>::random([2, 1, 8, 8], Distribution::Normal(0.0, 1.0), &device);
+    let timesteps: Tensor<Flex, 1, Int> = Tensor::from_ints([1, 5], &device);
+    // Every other pixel, from each of the four at the corner.
+    let unshuffled = |images: &Tensor<Flex, 4>| {
+        let corner = |row: i32, column: i32| images.clone().slice(s![.., .., row..;2, column..;2]);
+        Tensor::cat(vec![corner(0, 0), corner(0, 1), corner(1, 0), corner(1, 1)], 1)
+    };
+    let said = patched.forward(images.clone(), timesteps.clone(), None);
+    assert_eq!(said.dims(), [2, 1, 8, 8]);
+    assert!(said.clone().abs().max().into_scalar() > 0.1);
+    assert_close(&unshuffled(&said), &plain.forward(unshuffled(&images), timesteps, None), 1e-5);
 }

@@ -38,13 +38,16 @@ pub struct UNetConfig {
     /// Classes that an image may be asked for. In a config file it follows from the data. Default: 0, which is none.
     #[serde(skip)]
     pub classes: usize,
+    /// Height and width of the squares of pixels that the first level sees as one place: 2 takes a quarter of the work, and draws less finely
+    /// ([Hoogeboom et al. 2023](https://arxiv.org/abs/2301.11093), section 3.4). Default: 1.
+    pub patch_size: usize,
     /// Channels at the first level. Default: 64.
     pub base_channels: usize,
     /// A level each: how many times `base_channels` it has. Default: 1, 2, 2.
     pub channel_multipliers: Vec<usize>,
     /// Residual blocks of a level on the way down; on the way up there is one more. Default: 2.
     pub num_res_blocks: usize,
-    /// Heights of images at which every block is followed by attention; in the middle there always is. Default: none.
+    /// Heights, in places, at which every block is followed by attention; in the middle there always is. Default: none.
     pub attention_resolutions: Vec<usize>,
     /// Heads of attention. Default: 4.
     pub num_heads: usize,
@@ -79,6 +82,8 @@ pub struct UNet<B: Backend> {
     pub norm_out: GroupNorm<B>,
     /// To the image.
     pub conv_out: Conv2d<B>,
+    #[module(skip)]
+    patch_size: usize,
 }
 
 /// A level on the way down.
@@ -143,6 +148,7 @@ impl Default for UNetConfig {
             image_size: 32,
             image_channels: 3,
             classes: 0,
+            patch_size: 1,
             base_channels: 64,
             channel_multipliers: vec![1, 2, 2],
             num_res_blocks: 2,
@@ -165,6 +171,7 @@ impl UNetConfig {
         };
         let Self { base_channels, norm_groups, num_heads, .. } = *self;
         for (key, value) in [
+            ("patch_size", self.patch_size),
             ("base_channels", base_channels),
             ("num_res_blocks", self.num_res_blocks),
             ("num_heads", num_heads),
@@ -186,7 +193,12 @@ impl UNetConfig {
 
     /// What height and width of images have to be a multiple of, so that each level has half of the one before.
     pub fn size_multiple(&self) -> usize {
-        1 << (self.channel_multipliers.len().max(1) - 1)
+        self.patch_size << (self.channel_multipliers.len().max(1) - 1)
+    }
+
+    /// The height of each level in places, from fine to coarse.
+    pub fn sides(&self) -> Vec<usize> {
+        (0..self.channel_multipliers.len()).map(|level| (self.image_size / self.patch_size) >> level).collect()
     }
 
     /// A network with random weights, drawn at this call.
@@ -209,7 +221,8 @@ impl UNetConfig {
         let classes = (self.classes > 0).then(|| {
             Param::from_tensor(Tensor::random([self.classes + 1, told], Distribution::Normal(0.0, 1.0), device))
         });
-        let conv_in = convolution([self.image_channels, base], 1, Initializer::XavierUniform, device);
+        let pixels = self.image_channels * self.patch_size.pow(2);
+        let conv_in = convolution([pixels, base], 1, Initializer::XavierUniform, device);
 
         let mut channels = base;
         // What the way up is shown, the last first.
@@ -256,7 +269,8 @@ impl UNetConfig {
             middle2,
             up,
             norm_out: self.norm(channels, device),
-            conv_out: convolution([channels, self.image_channels], 1, ZEROS, device),
+            conv_out: convolution([channels, pixels], 1, ZEROS, device),
+            patch_size: self.patch_size,
         }
     }
 
@@ -293,7 +307,7 @@ impl UNetConfig {
         count: usize,
         device: &B::Device,
     ) -> Vec<AttentionBlock<B>> {
-        let attends = self.attention_resolutions.contains(&(self.image_size >> level));
+        let attends = self.attention_resolutions.contains(&self.sides()[level]);
         (0..if attends { count } else { 0 }).map(|_| self.attention(channels, device)).collect()
     }
 }
@@ -330,7 +344,7 @@ impl<B: Backend> UNet<B> {
         classes: Option<Tensor<B, 1, Int>>,
     ) -> Tensor<B, 4> {
         let told = self.told(timesteps, classes);
-        let mut hidden = self.conv_in.forward(images);
+        let mut hidden = self.conv_in.forward(patches(images, self.patch_size));
         let mut seen = vec![hidden.clone()];
         for level in &self.down {
             for (index, block) in level.blocks.iter().enumerate() {
@@ -356,7 +370,7 @@ impl<B: Backend> UNet<B> {
                 hidden = upsample.forward(nearest(hidden, 2));
             }
         }
-        self.conv_out.forward(silu(self.norm_out.forward(hidden)))
+        pixels(self.conv_out.forward(silu(self.norm_out.forward(hidden))), self.patch_size)
     }
 
     /// What blocks are told of step and class: `[batch, 4 · base]`, behind an activation, since every block would begin with one.
@@ -386,6 +400,30 @@ fn sinusoids<B: Backend>(timesteps: Tensor<B, 1, Int>, size: usize) -> Tensor<B,
     let angles = timesteps.float().reshape([batch, 1]) * exponents.exp().reshape([1, half]);
     // [batch, 2 · half]; an odd size has no last cosine.
     Tensor::cat(vec![angles.clone().sin(), angles.cos()], 1).narrow(1, 0, size)
+}
+
+/// Each square of pixels as the channels of one place, as
+/// [`torch.nn.PixelUnshuffle`](https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelUnshuffle.html) orders them:
+/// `[batch, channels, height, width]` to `[batch, channels · size², height / size, width / size]`
+fn patches<B: Backend>(images: Tensor<B, 4>, size: usize) -> Tensor<B, 4> {
+    if size == 1 {
+        return images;
+    }
+    let [batch, channels, height, width] = images.dims();
+    let (rows, columns) = (height / size, width / size);
+    let squares = images.reshape([batch, channels, rows, size, columns, size]).permute([0, 1, 3, 5, 2, 4]);
+    squares.reshape([batch, channels * size * size, rows, columns])
+}
+
+/// Back from [`patches`].
+fn pixels<B: Backend>(patches: Tensor<B, 4>, size: usize) -> Tensor<B, 4> {
+    if size == 1 {
+        return patches;
+    }
+    let [batch, channels, rows, columns] = patches.dims();
+    let channels = channels / (size * size);
+    let squares = patches.reshape([batch, channels, size, size, rows, columns]).permute([0, 1, 4, 2, 5, 3]);
+    squares.reshape([batch, channels, rows * size, columns * size])
 }
 
 fn attended<B: Backend>(hidden: Tensor<B, 4>, attention: Option<&AttentionBlock<B>>) -> Tensor<B, 4> {

@@ -204,20 +204,22 @@ fn network(config: &UNetConfig, options: &DiffusionOptions, artefact: &ImageArte
     let (size, multiple) = (artefact.image_size, config.size_multiple());
     if !size.is_multiple_of(multiple) {
         let levels = config.channel_multipliers.len();
+        let patch = config.patch_size;
         let message = format!(
-            "`data.image_size` is {size}, which {levels} levels of `model.channel_multipliers` cannot halve: give a multiple of {multiple}, or fewer levels"
-        );
-        return Err(message.into());
-    }
-    let sides: Vec<usize> = (0..config.channel_multipliers.len()).map(|level| size >> level).collect();
-    if let Some(wrong) = config.attention_resolutions.iter().find(|side| !sides.contains(side)) {
-        let message = format!(
-            "`model.attention_resolutions` has {wrong}, and the levels of these pictures are {sides:?} pixels high: give some of these, or none"
+            "`data.image_size` is {size}, which a `model.patch_size` of {patch} does not divide into places that {levels} levels of `model.channel_multipliers` can halve: give a multiple of {multiple}, or fewer levels"
         );
         return Err(message.into());
     }
     let classes = if options.conditional { artefact.classes.len() } else { 0 };
-    Ok(UNetConfig { image_size: size, image_channels: artefact.channels, classes, ..config.clone() })
+    let config = UNetConfig { image_size: size, image_channels: artefact.channels, classes, ..config.clone() };
+    let sides = config.sides();
+    if let Some(wrong) = config.attention_resolutions.iter().find(|side| !sides.contains(side)) {
+        let message = format!(
+            "`model.attention_resolutions` has {wrong}, and the levels of these pictures are {sides:?} places high: give some of these, or none"
+        );
+        return Err(message.into());
+    }
+    Ok(config)
 }
 
 /// Makes pictures with a network.
