@@ -27,7 +27,7 @@ use super::{
     generation::{self, Asked, Wanted},
     latents::{self, Latent},
     pictures::{self, ARTEFACT_FILE, PictureBlock, PixelRange, in_grid, load_artefact, on_device},
-    scoring::{Features, Scorer},
+    scoring::{Features, Scorer, ScoringOptions},
 };
 use crate::diffusion::{Diffusion, DiffusionConfig, NoiseSchedule, Prediction, Sampling, UNet, UNetConfig};
 
@@ -68,8 +68,10 @@ pub struct DiffusionOptions {
     /// Generated pictures in a sample; where they are made by class, as many of each as fit in it, and at least one.
     pub samples: usize,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
-    /// pictures before the first step), `random` (the same, untaught) or `none` (no such scores).
+    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances go) or `none` (no such scores).
     pub features: Features,
+    /// pytorch-fid's file of Inception's weights. Default: downloaded once.
+    pub inception_weights: Option<String>,
     /// Steps in which that classifier learns.
     pub classifier_steps: usize,
     /// Generated pictures that are scored at each validation.
@@ -89,6 +91,7 @@ impl Default for DiffusionOptions {
             eta: 0.0,
             samples: 64,
             features: Features::default(),
+            inception_weights: None,
             classifier_steps: 400,
             scored_images: 500,
         }
@@ -122,11 +125,21 @@ impl Validate for DiffusionOptions {
             "must be above 0, or `guidance_scale` 1: there is no answer for no class to compare with",
         );
         problems.check((1..=1024).contains(&self.samples), "samples", "must be from 1 to 1024");
-        self.features.validate(self.classifier_steps, self.scored_images, problems);
+        self.scoring().validate(problems);
     }
 }
 
 impl DiffusionOptions {
+    /// How pictures are scored.
+    pub fn scoring(&self) -> ScoringOptions<'_> {
+        ScoringOptions {
+            features: self.features,
+            inception_weights: self.inception_weights.as_deref(),
+            classifier_steps: self.classifier_steps,
+            scored_images: self.scored_images,
+        }
+    }
+
     fn process<B: Backend>(&self, device: &B::Device) -> Diffusion<B> {
         let Self { timesteps, schedule, prediction, .. } = *self;
         DiffusionConfig { timesteps, schedule, prediction }.init(device)
@@ -155,7 +168,7 @@ impl Job for DiffusionJob {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         let artefact = images.artefact();
         let knows_classes = pictures::knows_classes(&blocks.data.0, artefact);
-        let DiffusionOptions { conditional, features, classifier_steps, scored_images, .. } = blocks.task;
+        let DiffusionOptions { conditional, features, .. } = blocks.task;
         if conditional && !knows_classes {
             return Err("`task.conditional` needs pictures of one class each: give false, or data with classes".into());
         }
@@ -163,7 +176,7 @@ impl Job for DiffusionJob {
         pictures::check_symmetric(artefact)?;
         pictures::check_watched(&images)?;
         let config = network(&blocks.model, &blocks.task, artefact)?;
-        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
+        let scorer = Scorer::new::<B>(blocks.task.scoring(), &images, context)?;
         B::seed(context.device, context.seed);
         let model = config.init::<B>(context.device);
         let painter = Painter::new(&blocks.task, artefact, context.device);

@@ -17,7 +17,7 @@ use training_loop::{
     task::Scores,
 };
 
-use super::{features::FeatureNetwork, pictures::on_device};
+use super::{features::Extractor, pictures::on_device};
 use crate::metrics::{Moments, frechet_distance, precision_recall};
 
 /// Training pictures that are looked at, at most.
@@ -31,8 +31,8 @@ const COVERED: f64 = 0.1;
 
 /// Knows real pictures, and scores others by them.
 pub struct Evaluator<B: Backend> {
-    network: FeatureNetwork<B>,
-    /// Whether the network knows classes, and how many.
+    network: Extractor<B>,
+    /// How many classes the network knows; none where it knows none of these pictures.
     classes: Option<usize>,
     real: Real,
     floor: Option<f64>,
@@ -57,7 +57,7 @@ impl<B: Backend> Evaluator<B> {
     /// # Errors
     /// When a picture cannot be read any more, or a feature is not finite.
     pub fn new(
-        network: FeatureNetwork<B>,
+        network: Extractor<B>,
         knows_classes: bool,
         images: &ImageData,
         count: usize,
@@ -101,8 +101,8 @@ impl<B: Backend> Evaluator<B> {
             let of_batch = self.network.features(pictures);
             [rows, columns] = [rows + of_batch.dims()[0], of_batch.dims()[1]];
             features.extend(of_batch.to_data().iter::<f32>());
-            if self.classes.is_some() {
-                let said = self.network.classify(of_batch).argmax(1);
+            if let (Some(_), Extractor::Own(network)) = (self.classes, &self.network) {
+                let said = network.classify(of_batch).argmax(1);
                 classes.extend(said.into_data().iter::<i64>().map(|class| class as usize));
             }
         }
@@ -149,7 +149,7 @@ impl<B: Backend> Evaluator<B> {
 impl Real {
     /// At most about `most` pictures, from all over the part.
     fn of<B: Backend>(
-        network: &FeatureNetwork<B>,
+        network: &Extractor<B>,
         batches: &ImageBatches,
         most: usize,
         device: &B::Device,

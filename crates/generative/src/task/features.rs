@@ -1,6 +1,6 @@
-//! A small network whose features say how alike pictures are: a classifier of the run's own training pictures.
+//! A network whose features say how alike pictures are: a small classifier of the run's own training pictures, or Inception-v3.
 //!
-//! FID is defined by the features of Inception-v3, whose weights no run has at hand, and which know nothing of digits. A classifier that was
+//! FID is defined by the features of Inception-v3, whose weights are a download, and which know nothing of digits. A classifier that was
 //! trained on the same pictures tells apart what differs in them (as the "LeNet FID" of MNIST does), costs seconds, and needs no file. Its
 //! distances are comparable between runs with the same data and seed, not with published ones.
 
@@ -29,15 +29,73 @@ use training_loop::{
 };
 
 use super::pictures::{classes, on_device};
+use crate::metrics::inception::InceptionV3;
 
 /// Channels of each block; the last are the features.
 const CHANNELS: [usize; 3] = [16, 32, NUM_FEATURES];
 
-/// How many features there are of a picture.
+/// How many features a classifier has of a picture.
 pub const NUM_FEATURES: usize = 64;
 
 /// The learning rate of the first step; it falls to 0 in a straight line.
 const LEARNING_RATE: f64 = 4e-3;
+
+/// Where Inception's weights are to be had, and the beginning of the file's SHA-256.
+const INCEPTION: (&str, &str) = ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights", "6726825d");
+
+/// Whose features are taken.
+#[derive(Clone, Debug)]
+pub enum Extractor<B: Backend> {
+    /// Those of the classifier of a run, or of the same untaught.
+    Own(FeatureNetwork<B>),
+    /// Those of published distances.
+    Inception(InceptionV3<B>),
+}
+
+impl<B: Backend> Extractor<B> {
+    /// # Shapes
+    /// - pictures: `[batch, channels, height, width]` from -1 to 1
+    /// - output: `[batch, features]`
+    pub fn features(&self, pictures: Tensor<B, 4>) -> Tensor<B, 2> {
+        match self {
+            Self::Own(network) => network.features(pictures),
+            Self::Inception(network) => network.features(pictures),
+        }
+    }
+
+    /// Inception-v3 with the weights in that file, or with those of pytorch-fid, which are downloaded once.
+    ///
+    /// # Errors
+    /// When there is no such file, no network, or it is not of Inception-v3.
+    pub fn inception(weights: Option<&str>, device: &B::Device, progress: &dyn Preparation) -> Result<Self, TaskError> {
+        let path = match weights {
+            Some(path) => data::locate(path)?,
+            None => {
+                let (address, sha256) = INCEPTION;
+                let file_name = format!("pt_inception-2015-12-05-{sha256}.pth");
+                let source = download::Source {
+                    url: format!("{address}/{file_name}"),
+                    file_name: file_name.clone(),
+                    checksum: download::Checksum::Sha256(sha256.into()),
+                    size: None,
+                };
+                let downloads = download::Downloads::from_environment().also_in(download::torch_hub_folder());
+                let what = format!("download {file_name}");
+                downloads.fetch(&source, &download::cache_folder().join("weights"), &mut |download| {
+                    progress.progress(&Activity::bytes(&what, download.done, download.total));
+                })?
+            }
+        };
+        let network = InceptionV3::new(&state_dict::read(&path)?, device).map_err(|message| {
+            format!(
+                "{}: {message}\n  `task.inception_weights` takes pytorch-fid's file, pt_inception-2015-12-05-6726825d.pth, or another of \
+                 Inception-v3 with torchvision's names",
+                path.display()
+            )
+        })?;
+        Ok(Self::Inception(network))
+    }
+}
 
 /// Three blocks of convolution, batch normalisation, rectifier and pool; the mean of each channel is a feature.
 #[derive(Module, Debug)]

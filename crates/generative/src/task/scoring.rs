@@ -14,7 +14,7 @@ use training_loop::{config::Problems, error::TaskError, job::AssembleContext, pr
 
 use super::{
     evaluator::Evaluator,
-    features::{FeatureNetwork, NUM_FEATURES, train},
+    features::{Extractor, FeatureNetwork, NUM_FEATURES, train},
     pictures,
 };
 
@@ -33,6 +33,8 @@ pub enum Features {
     Classifier,
     /// Those of a network with random weights.
     Random,
+    /// Inception-v3's, whose distances are published.
+    Inception,
     /// Nobody's: there are no such scores.
     None,
 }
@@ -46,27 +48,47 @@ impl Features {
         }
     }
 
-    /// Refuses settings under which scores mean nothing.
-    pub fn validate(self, classifier_steps: usize, scored_images: usize, problems: &mut Problems) {
-        problems.check(classifier_steps > 0, "classifier_steps", "must be at least 1");
-        problems.check(
-            self == Self::None || scored_images > NUM_FEATURES,
-            "scored_images",
-            "must be above 64, the number of features: fewer pictures have no covariance",
-        );
-    }
-
     /// Refuses pictures that a classifier cannot learn from.
     ///
     /// # Errors
     /// When there are fewer than two classes, or a picture may have several.
     pub fn check(self, knows_classes: bool, artefact: &ImageArtefact) -> Result<(), TaskError> {
         if self == Self::Classifier && (!knows_classes || artefact.classes.len() < 2) {
-            let message = "`task.features` is \"classifier\", which learns from pictures of one class each: give \"random\" or \
-                           \"none\", or data with classes";
+            let message = "`task.features` is \"classifier\", which learns from pictures of one class each: give \"inception\", \
+                           \"random\" or \"none\", or data with classes";
             return Err(message.into());
         }
         Ok(())
+    }
+}
+
+/// The keys of `[task]` that say how pictures are scored.
+#[derive(Debug, Clone, Copy)]
+pub struct ScoringOptions<'a> {
+    /// `features`
+    pub features: Features,
+    /// `inception_weights`
+    pub inception_weights: Option<&'a str>,
+    /// `classifier_steps`
+    pub classifier_steps: usize,
+    /// `scored_images`
+    pub scored_images: usize,
+}
+
+impl ScoringOptions<'_> {
+    /// Refuses settings under which scores mean nothing.
+    pub fn validate(&self, problems: &mut Problems) {
+        problems.check(self.classifier_steps > 0, "classifier_steps", "must be at least 1");
+        problems.check(
+            self.features == Features::None || self.scored_images > NUM_FEATURES,
+            "scored_images",
+            "must be above 64, the number of a classifier's features: fewer pictures have no covariance",
+        );
+        problems.check(
+            self.features == Features::Inception || self.inception_weights.is_none(),
+            "inception_weights",
+            "is of no use without `features = \"inception\"`",
+        );
     }
 }
 
@@ -75,32 +97,34 @@ pub struct Scorer<B: Backend> {
     features: Features,
     count: usize,
     images: ImageData,
-    network: Option<FeatureNetwork<B>>,
+    network: Option<Extractor<B>>,
     evaluator: Option<Evaluator<B>>,
 }
 
 impl<B: Backend> Scorer<B> {
-    /// With the network that the run has, or a new one, which a classifier learns to be in so many steps. Each time `count` pictures are scored.
+    /// With the network that the run has, or a new one.
     ///
     /// # Errors
-    /// When the run's network is damaged, or a picture cannot be read any more.
+    /// When the run's network is damaged, Inception's weights are not to be had, or a picture cannot be read any more.
     pub fn new<A: AutodiffBackend<InnerBackend = B, Device = B::Device>>(
-        features: Features,
-        classifier_steps: usize,
-        count: usize,
+        options: ScoringOptions<'_>,
         images: &ImageData,
         context: &AssembleContext<'_, B::Device>,
     ) -> Result<Self, TaskError> {
         let AssembleContext { device, seed, progress, .. } = *context;
+        let ScoringOptions { features, inception_weights, classifier_steps, scored_images: count } = options;
         let kept = context.artefacts.map(|run| run.join(features.file())).filter(|path| path.is_file());
         let network = match (features, kept) {
             (Features::None, _) => None,
-            (_, Some(path)) => Some(FeatureNetwork::of_file(&path, images.artefact(), device)?),
+            (Features::Inception, _) => Some(Extractor::inception(inception_weights, device, progress)?),
+            (_, Some(path)) => Some(Extractor::Own(FeatureNetwork::of_file(&path, images.artefact(), device)?)),
             (Features::Random, None) => {
                 B::seed(device, seed);
-                Some(FeatureNetwork::new(images.artefact(), device))
+                Some(Extractor::Own(FeatureNetwork::new(images.artefact(), device)))
             }
-            (Features::Classifier, None) => Some(train::<A>(images, classifier_steps, seed, device, progress)?),
+            (Features::Classifier, None) => {
+                Some(Extractor::Own(train::<A>(images, classifier_steps, seed, device, progress)?))
+            }
         };
         Ok(Self { features, count, images: images.clone(), network, evaluator: None })
     }
@@ -110,7 +134,7 @@ impl<B: Backend> Scorer<B> {
     /// # Errors
     /// Those of [`FeatureNetwork::to_file`].
     pub fn artefacts(&self) -> Result<BTreeMap<String, Vec<u8>>, TaskError> {
-        let Some(network) = &self.network else { return Ok(BTreeMap::new()) };
+        let Some(Extractor::Own(network)) = &self.network else { return Ok(BTreeMap::new()) };
         Ok(BTreeMap::from([(self.features.file().to_string(), network.to_file()?)]))
     }
 
@@ -178,13 +202,17 @@ impl<B: Backend> Scorer<B> {
         }
         let columns = ["score", "value", "meaning"].map(str::to_string).to_vec();
         let of = match self.features {
-            Features::Random => "a network with random weights",
-            _ => "a small classifier of the training pictures",
+            Features::Random => {
+                "a network with random weights: to compare runs on these data, not with published numbers"
+            }
+            Features::Inception => {
+                "Inception-v3, as published distances are, which take 50,000 pictures: fewer seem farther"
+            }
+            _ => {
+                "a small classifier of the training pictures: to compare runs on these data, not with published numbers"
+            }
         };
-        let caption = format!(
-            "{} generated pictures, by the features of {of}: to compare runs on these data, not with published numbers.",
-            self.count
-        );
+        let caption = format!("{} generated pictures, by the features of {of}.", self.count);
         Section::new("Generated and real", Body::Table(Table { columns, rows })).with_caption(caption)
     }
 

@@ -52,8 +52,7 @@ impl Job for GanJob {
         let images = pictures::load(&blocks.data.0, PixelRange::Symmetric, context)?;
         check(blocks, images.artefact())?;
         pictures::check_watched(&images)?;
-        let GanOptions { features, classifier_steps, scored_images, .. } = blocks.task;
-        let scorer = Scorer::new::<B>(features, classifier_steps, scored_images, &images, context)?;
+        let scorer = Scorer::new::<B>(blocks.task.scoring(), &images, context)?;
         B::seed(context.device, context.seed);
         let norm = blocks.task.discriminator_norm(&blocks.model);
         let model = blocks.model.init::<B>(norm, sizes(images.artefact()), context.device);

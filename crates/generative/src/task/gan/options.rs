@@ -6,7 +6,7 @@ use training_loop::config::{Problems, Validate};
 
 use crate::{
     gan::{Architecture, DiscriminatorNorm, GanConfig, loss::GanLoss},
-    task::scoring::Features,
+    task::scoring::{Features, ScoringOptions},
 };
 
 /// `[task]`: what the networks play for, and how their pictures are scored and shown.
@@ -26,8 +26,10 @@ pub struct GanOptions {
     /// the classes count. Default: 5 with `wasserstein`, else 1.
     pub n_critic: Option<u64>,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
-    /// pictures before the first step), `random` (the same, untaught) or `none` (no such scores).
+    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances go) or `none` (no such scores).
     pub features: Features,
+    /// pytorch-fid's file of Inception's weights. Default: downloaded once.
+    pub inception_weights: Option<String>,
     /// Steps in which that classifier learns.
     pub classifier_steps: usize,
     /// Generated pictures that are scored at each validation.
@@ -45,6 +47,7 @@ impl Default for GanOptions {
             r1_every: 1,
             n_critic: None,
             features: Features::default(),
+            inception_weights: None,
             classifier_steps: 400,
             scored_images: 1000,
             samples: 64,
@@ -59,12 +62,22 @@ impl Validate for GanOptions {
         problems.check(at_least_zero(self.r1), "r1", "must not be negative");
         problems.check(self.r1_every > 0, "r1_every", "must be at least 1");
         problems.check(self.n_critic.is_none_or(|n| (1..=100).contains(&n)), "n_critic", "must be from 1 to 100");
-        self.features.validate(self.classifier_steps, self.scored_images, problems);
+        self.scoring().validate(problems);
         problems.check((1..=1024).contains(&self.samples), "samples", "must be from 1 to 1024");
     }
 }
 
 impl GanOptions {
+    /// How pictures are scored.
+    pub fn scoring(&self) -> ScoringOptions<'_> {
+        ScoringOptions {
+            features: self.features,
+            inception_weights: self.inception_weights.as_deref(),
+            classifier_steps: self.classifier_steps,
+            scored_images: self.scored_images,
+        }
+    }
+
     /// The weight of the penalty between real and generated pictures.
     pub fn gradient_penalty(&self) -> f64 {
         self.gradient_penalty.unwrap_or(if self.loss == GanLoss::Wasserstein { 10.0 } else { 0.0 })
