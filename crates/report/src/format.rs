@@ -69,19 +69,27 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
+/// Names of metrics that are written in capitals.
+const ABBREVIATIONS: [&str; 13] =
+    ["auc", "bleu", "cer", "ece", "elbo", "f1", "fid", "mae", "mse", "psnr", "rmse", "ssim", "wer"];
+
+/// A metric's name in words: `grad_norm` to `gradient norm`, `psnr_noisy` to `PSNR noisy`.
+pub(crate) fn words(metric: &str) -> String {
+    let word = |word: &str| if ABBREVIATIONS.contains(&word) { word.to_uppercase() } else { word.to_string() };
+    match metric {
+        "lr" => "learning rate".into(),
+        "grad_norm" => "gradient norm".into(),
+        _ => metric.split('_').map(word).collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// A metric's name as a heading: `grad_norm` to `Gradient norm`.
 pub(crate) fn heading(metric: &str) -> String {
-    match metric {
-        "lr" | "learning_rate" => "Learning rate".into(),
-        "grad_norm" => "Gradient norm".into(),
-        _ => {
-            let spaced = metric.replace('_', " ");
-            let mut chars = spaced.chars();
-            match chars.next() {
-                Some(first) => first.to_uppercase().chain(chars).collect(),
-                None => "Unnamed".into(),
-            }
-        }
+    let words = words(metric);
+    let mut chars = words.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => "Unnamed".into(),
     }
 }
 
@@ -127,6 +135,7 @@ mod tests {
     #[test]
     fn headings() {
         assert_eq!(heading("grad_norm"), "Gradient norm");
+        assert_eq!(heading("psnr_median_filter"), "PSNR median filter");
         assert_eq!(heading("tokens_per_second"), "Tokens per second");
         assert_eq!(heading(""), "Unnamed");
     }

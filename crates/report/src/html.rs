@@ -129,7 +129,7 @@ fn key_figures(run: &Run) -> Markup {
     let best = run.best();
     if let Some(best) = &best {
         let metric = if best.metric.is_empty() { "score" } else { &best.metric };
-        let label = format!("Best {}", format::heading(metric).to_lowercase());
+        let label = format!("Best {}", format::words(metric));
         figures.push(Figure::new(label, format::number(best.value), at_step(best.step)));
     }
     let (steps, losses) = run.series("train", "loss");

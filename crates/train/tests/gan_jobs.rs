@@ -4,8 +4,10 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use burn::tensor::TensorData;
 use data::image::{Image, png};
 use support::{config, refused, score, settings, train, train_config};
+use training_loop::weights;
 
 /// Small networks, few pictures.
 const TINY: &str = "model.base_channels=4 model.latent_size=8 data.train_images_per_class=8 data.batch_size=8 task.classifier_steps=4 \
@@ -138,6 +140,8 @@ fn pictures_are_made_by_class() {
 fn what_cannot_be_is_refused_with_what_to_do() {
     let desk = tempfile::tempdir().unwrap();
     write_photos(&desk.path().join("photos"), 50);
+    let other = BTreeMap::from([("weight".to_string(), TensorData::from([1.0_f32]))]);
+    fs::write(desk.path().join("other.safetensors"), weights::to_safetensors(&other)).unwrap();
     let config = config("generative/gan-digits.toml");
     for (settings, parts) in [
         ("data.source=\"photos\"", &["data.image_size", "50 is not", "48 or 56"][..]),
@@ -154,6 +158,12 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             &["model.conditional", "classes"],
         ),
         ("data.normalize=\"training\"", &["data.normalize", "-1 to 1"]),
+        ("task.inception_weights=\"inception.pth\"", &["inception_weights", "features = \"inception\""]),
+        ("task.features=\"inception\" task.inception_weights=\"inception.pth\"", &["inception.pth", "no such file"]),
+        (
+            "task.features=\"inception\" task.inception_weights=\"other.safetensors\"",
+            &["other.safetensors", "`Conv2d_1a_3x3.conv.weight`", "pytorch-fid"],
+        ),
     ] {
         let mut arguments = vec!["--config", config.to_str().unwrap(), "--backend", "ndarray", "--name", "wrong"];
         arguments.extend(settings.split_whitespace().flat_map(|setting| ["--set", setting]));
