@@ -73,7 +73,7 @@ fn results(runs: &[&Run]) -> Table {
         runs.iter().flat_map(|&run| last_validation(run).into_iter().flatten().map(|(name, _)| name)).collect();
     let fixed = ["Run", "Status", "Best", "At step", "Steps", "Wall time", "Parameters"];
     let mut columns: Vec<String> = fixed.map(String::from).to_vec();
-    columns.extend(scores.iter().map(|name| format!("Last {}", format::heading(name).to_lowercase())));
+    columns.extend(scores.iter().map(|name| format!("Last {}", format::words(name))));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".into());
     let rows = runs
         .iter()
@@ -82,7 +82,9 @@ fn results(runs: &[&Run]) -> Table {
             let mut row = vec![
                 run.name.clone(),
                 run.status().into(),
-                or_dash(best.as_ref().map(|best| format!("{} {}", format::number(best.value), best.metric))),
+                or_dash(
+                    best.as_ref().map(|best| format!("{} {}", format::number(best.value), format::words(&best.metric))),
+                ),
                 or_dash(best.and_then(|best| best.step).map(format::count)),
                 or_dash(run.steps().map(format::count)),
                 or_dash(run.seconds().map(format::duration)),

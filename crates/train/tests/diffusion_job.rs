@@ -84,6 +84,8 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let config = config("generative/diffusion-digits.toml");
     for (settings, parts) in [
         ("data.image_size=30", &["data.image_size", "multiple of 4"][..]),
+        ("model.patch_size=0", &["patch_size", "at least 1"]),
+        ("model.patch_size=3", &["data.image_size", "multiple of 12", "smaller `model.patch_size`"]),
         ("model.channel_multipliers=[]", &["channel_multipliers", "a number a level"]),
         ("model.norm_groups=5", &["norm_groups", "divide `base_channels`"]),
         ("task.sampling_steps=2000", &["sampling_steps", "timesteps"]),

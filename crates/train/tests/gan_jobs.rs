@@ -4,8 +4,9 @@ mod support;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use burn::tensor::TensorData;
+use burn::{backend::NdArray, tensor::TensorData};
 use data::image::{Image, png};
+use generative::metrics::inception::InceptionV3;
 use support::{config, refused, score, settings, train, train_config};
 use training_loop::weights;
 
@@ -141,7 +142,7 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let desk = tempfile::tempdir().unwrap();
     write_photos(&desk.path().join("photos"), 50);
     let other = BTreeMap::from([("weight".to_string(), TensorData::from([1.0_f32]))]);
-    fs::write(desk.path().join("other.safetensors"), weights::to_safetensors(&other)).unwrap();
+    fs::write(desk.path().join("other.safetensors"), weights::to_safetensors(&other).unwrap()).unwrap();
     let config = config("generative/gan-digits.toml");
     for (settings, parts) in [
         ("data.source=\"photos\"", &["data.image_size", "50 is not", "48 or 56"][..]),
@@ -158,8 +159,10 @@ fn what_cannot_be_is_refused_with_what_to_do() {
             &["model.conditional", "classes"],
         ),
         ("data.normalize=\"training\"", &["data.normalize", "-1 to 1"]),
-        ("task.inception_weights=\"inception.pth\"", &["inception_weights", "features = \"inception\""]),
-        ("task.features=\"inception\" task.inception_weights=\"inception.pth\"", &["inception.pth", "no such file"]),
+        (
+            "task.features=\"inception\" task.inception_weights=\"inception.pth\"",
+            &["task.inception_weights", "inception.pth", "no such file"],
+        ),
         (
             "task.features=\"inception\" task.inception_weights=\"other.safetensors\"",
             &["other.safetensors", "`Conv2d_1a_3x3.conv.weight`", "pytorch-fid"],
@@ -183,6 +186,31 @@ fn pictures_without_classes_are_scored_by_random_features() {
                     model.architecture=\"mlp\" model.hidden_size=16 task.r1=1.0";
     train_tiny(desk.path(), "gan-digits.toml", "any", settings, &[]);
     picture(&desk.path().join("runs/any/samples/step-000002.png"));
+}
+
+/// The weights are made up, so the distance means nothing; `generate` has no use for them.
+#[test]
+fn pictures_are_scored_by_a_file_of_inception() {
+    let desk = tempfile::tempdir().unwrap();
+    write_photos(&desk.path().join("photos"), 16);
+    let made_up = InceptionV3::<NdArray>::tensors().into_iter().map(|(name, shape)| {
+        let factor = if shape.len() > 1 { (24.0 / shape[1..].iter().product::<usize>() as f32).sqrt() } else { 1.0 };
+        let offset = if shape.len() > 1 { -0.5 } else { 0.0 };
+        let number = |place: usize| ((place * 7919 % 1009) as f32 / 1009.0 + offset) * factor;
+        (name, TensorData::new((0..shape.iter().product()).map(number).collect(), shape))
+    });
+    let file = desk.path().join("inception.safetensors");
+    fs::write(&file, weights::to_safetensors(&made_up.collect()).unwrap()).unwrap();
+    let settings = "data.source=\"photos\" data.labelled=false data.test_fraction=0.2 training.max_steps=2 model.architecture=\"mlp\" \
+                    model.hidden_size=16 task.features=\"inception\" task.inception_weights=\"inception.safetensors\" task.scored_images=65";
+    train_tiny(desk.path(), "gan-digits.toml", "published", settings, &[]);
+    let scores = train(desk.path(), &["eval", "--run", "published", "--backend", "ndarray"]);
+    assert!(score(&scores, "fid") > 0.0, "{scores}");
+    fs::remove_file(file).unwrap();
+    train(desk.path(), &["generate", "--run", "published", "--n", "4", "--out", "four.png", "--backend", "ndarray"]);
+    picture(&desk.path().join("four.png"));
+    let error = refused(desk.path(), &["eval", "--run", "published", "--backend", "ndarray"]);
+    assert!(error.contains("task.inception_weights") && error.contains("inception.safetensors"), "{error}");
 }
 
 /// Of a run's last checkpoint: its files, by name.

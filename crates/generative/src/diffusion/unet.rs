@@ -39,7 +39,7 @@ pub struct UNetConfig {
     #[serde(skip)]
     pub classes: usize,
     /// Height and width of the squares of pixels that the first level sees as one place: 2 takes a quarter of the work, and draws less finely
-    /// ([Hoogeboom et al. 2023](https://arxiv.org/abs/2301.11093), section 3.4). Default: 1.
+    /// ([Hoogeboom et al. 2023](https://arxiv.org/abs/2301.11093)). Default: 1.
     pub patch_size: usize,
     /// Channels at the first level. Default: 64.
     pub base_channels: usize,
@@ -197,6 +197,9 @@ impl UNetConfig {
     }
 
     /// The height of each level in places, from fine to coarse.
+    ///
+    /// # Panics
+    /// When `patch_size` is 0.
     pub fn sides(&self) -> Vec<usize> {
         (0..self.channel_multipliers.len()).map(|level| (self.image_size / self.patch_size) >> level).collect()
     }

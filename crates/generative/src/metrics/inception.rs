@@ -64,7 +64,7 @@ impl<B: Backend> InceptionV3<B> {
         let find = |key: &str, shape: &[usize]| {
             let found = weights.get(key).ok_or_else(|| format!("there is no tensor `{key}`"))?;
             if found.shape.as_slice() != shape {
-                return Err(format!("`{key}` is {:?}, Inception-v3 has {shape:?}", found.shape));
+                return Err(format!("`{key}` is {:?}, Inception-v3 has {shape:?}", found.shape.as_slice()));
             }
             Ok(found.clone().convert_dtype(DType::F32))
         };

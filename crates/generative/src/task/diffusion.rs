@@ -68,7 +68,8 @@ pub struct DiffusionOptions {
     /// Generated pictures in a sample; where they are made by class, as many of each as fit in it, and at least one.
     pub samples: usize,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
-    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances go) or `none` (no such scores).
+    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances of
+    /// 50,000 pictures go; it looks at up to 10,000 training pictures at each start, which takes minutes on a CPU) or `none` (no such scores).
     pub features: Features,
     /// pytorch-fid's file of Inception's weights. Default: downloaded once.
     pub inception_weights: Option<String>,
@@ -217,9 +218,12 @@ fn network(config: &UNetConfig, options: &DiffusionOptions, artefact: &ImageArte
     let (size, multiple) = (artefact.image_size, config.size_multiple());
     if !size.is_multiple_of(multiple) {
         let levels = config.channel_multipliers.len();
-        let patch = config.patch_size;
+        let patches = match config.patch_size {
+            1 => String::new(),
+            patch => format!(", a smaller `model.patch_size` than {patch}"),
+        };
         let message = format!(
-            "`data.image_size` is {size}, which a `model.patch_size` of {patch} does not divide into places that {levels} levels of `model.channel_multipliers` can halve: give a multiple of {multiple}, or fewer levels"
+            "`data.image_size` is {size}, which {levels} levels of `model.channel_multipliers` cannot halve: give a multiple of {multiple}{patches}, or fewer levels"
         );
         return Err(message.into());
     }

@@ -17,7 +17,10 @@ use training_loop::{
     task::Scores,
 };
 
-use super::{features::Extractor, pictures::on_device};
+use super::{
+    features::{Extractor, NUM_FEATURES},
+    pictures::on_device,
+};
 use crate::metrics::{Moments, frechet_distance, precision_recall};
 
 /// Training pictures that are looked at, at most.
@@ -68,8 +71,8 @@ impl<B: Backend> Evaluator<B> {
         let real = Real::of(&network, &train, MOST_REAL, device, progress)?;
         let held_out = images.validation_batches().or_else(|| images.test_batches(Default::default()));
         let mut floor = None;
-        // Fewer pictures than features have no covariance worth the name.
-        if let Some(held_out) = held_out.filter(|held_out| held_out.num_items().min(count) > real.features.columns()) {
+        // Fewer have no covariance worth the name.
+        if let Some(held_out) = held_out.filter(|held_out| held_out.num_items().min(count) > NUM_FEATURES) {
             let other = Real::of(&network, &held_out, count, device, progress)?;
             let distance = frechet_distance(&real.moments, &other.moments)?;
             let (held, trained) = (other.indices.len(), real.indices.len());

@@ -47,19 +47,25 @@ const INCEPTION: (&str, &str) = ("https://github.com/mseitzer/pytorch-fid/releas
 #[derive(Clone, Debug)]
 pub enum Extractor<B: Backend> {
     /// Those of the classifier of a run, or of the same untaught.
-    Own(FeatureNetwork<B>),
+    Own(Box<FeatureNetwork<B>>),
     /// Those of published distances.
     Inception(InceptionV3<B>),
 }
 
 impl<B: Backend> Extractor<B> {
+    /// A run's own network.
+    pub fn own(network: FeatureNetwork<B>) -> Self {
+        Self::Own(Box::new(network))
+    }
+
     /// # Shapes
     /// - pictures: `[batch, channels, height, width]` from -1 to 1
     /// - output: `[batch, features]`
     pub fn features(&self, pictures: Tensor<B, 4>) -> Tensor<B, 2> {
         match self {
             Self::Own(network) => network.features(pictures),
-            Self::Inception(network) => network.features(pictures),
+            // Published distances are of files, which have 256 levels.
+            Self::Inception(network) => network.features((pictures * 127.5 + 127.5).round() / 127.5 - 1.0),
         }
     }
 
@@ -69,7 +75,7 @@ impl<B: Backend> Extractor<B> {
     /// When there is no such file, no network, or it is not of Inception-v3.
     pub fn inception(weights: Option<&str>, device: &B::Device, progress: &dyn Preparation) -> Result<Self, TaskError> {
         let path = match weights {
-            Some(path) => data::locate(path)?,
+            Some(path) => data::locate(path).map_err(|error| format!("`task.inception_weights`: {error}"))?,
             None => {
                 let (address, sha256) = INCEPTION;
                 let file_name = format!("pt_inception-2015-12-05-{sha256}.pth");
@@ -81,12 +87,16 @@ impl<B: Backend> Extractor<B> {
                 };
                 let downloads = download::Downloads::from_environment().also_in(download::torch_hub_folder());
                 let what = format!("download {file_name}");
-                downloads.fetch(&source, &download::cache_folder().join("weights"), &mut |download| {
+                let mut tell = |download: download::Progress| {
                     progress.progress(&Activity::bytes(&what, download.done, download.total));
+                };
+                downloads.fetch(&source, &download::cache_folder().join("weights"), &mut tell).map_err(|error| {
+                    format!("{error}\n  or name the file in `task.inception_weights`; `task.features = \"random\"` needs none")
                 })?
             }
         };
-        let network = InceptionV3::new(&state_dict::read(&path)?, device).map_err(|message| {
+        let network = state_dict::read(&path).map_err(|error| format!("`task.inception_weights`: {error}"))?;
+        let network = InceptionV3::new(&network, device).map_err(|message| {
             format!(
                 "{}: {message}\n  `task.inception_weights` takes pytorch-fid's file, pt_inception-2015-12-05-6726825d.pth, or another of \
                  Inception-v3 with torchvision's names",

@@ -67,7 +67,7 @@ impl Features {
 pub struct ScoringOptions<'a> {
     /// `features`
     pub features: Features,
-    /// `inception_weights`
+    /// `inception_weights`, which counts where features are Inception's
     pub inception_weights: Option<&'a str>,
     /// `classifier_steps`
     pub classifier_steps: usize,
@@ -82,12 +82,8 @@ impl ScoringOptions<'_> {
         problems.check(
             self.features == Features::None || self.scored_images > NUM_FEATURES,
             "scored_images",
-            "must be above 64, the number of a classifier's features: fewer pictures have no covariance",
-        );
-        problems.check(
-            self.features == Features::Inception || self.inception_weights.is_none(),
-            "inception_weights",
-            "is of no use without `features = \"inception\"`",
+            "must be above 64, the number of a classifier's features: fewer pictures have no covariance (published distances by \
+             Inception's 2,048 take 50,000 pictures)",
         );
     }
 }
@@ -117,13 +113,13 @@ impl<B: Backend> Scorer<B> {
         let network = match (features, kept) {
             (Features::None, _) => None,
             (Features::Inception, _) => Some(Extractor::inception(inception_weights, device, progress)?),
-            (_, Some(path)) => Some(Extractor::Own(FeatureNetwork::of_file(&path, images.artefact(), device)?)),
+            (_, Some(path)) => Some(Extractor::own(FeatureNetwork::of_file(&path, images.artefact(), device)?)),
             (Features::Random, None) => {
                 B::seed(device, seed);
-                Some(Extractor::Own(FeatureNetwork::new(images.artefact(), device)))
+                Some(Extractor::own(FeatureNetwork::new(images.artefact(), device)))
             }
             (Features::Classifier, None) => {
-                Some(Extractor::Own(train::<A>(images, classifier_steps, seed, device, progress)?))
+                Some(Extractor::own(train::<A>(images, classifier_steps, seed, device, progress)?))
             }
         };
         Ok(Self { features, count, images: images.clone(), network, evaluator: None })
@@ -198,7 +194,7 @@ impl<B: Backend> Scorer<B> {
         let mut rows: Vec<_> = scores.iter().filter_map(row).collect();
         if let Some(floor) = floor {
             let meaning = "the same distance of held-out real pictures: no generator can be expected to be nearer";
-            rows.push(vec!["fid of real pictures".into(), format!("{floor:.3}"), meaning.into()]);
+            rows.push(vec!["FID of real pictures".into(), format!("{floor:.3}"), meaning.into()]);
         }
         let columns = ["score", "value", "meaning"].map(str::to_string).to_vec();
         let of = match self.features {

@@ -26,7 +26,8 @@ pub struct GanOptions {
     /// the classes count. Default: 5 with `wasserstein`, else 1.
     pub n_critic: Option<u64>,
     /// Whose features tell how near generated pictures are to real ones: `classifier` (a small network that learns the classes of the training
-    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances go) or `none` (no such scores).
+    /// pictures before the first step), `random` (the same, untaught), `inception` (Inception-v3, by which published distances of
+    /// 50,000 pictures go; it looks at up to 10,000 training pictures at each start, which takes minutes on a CPU) or `none` (no such scores).
     pub features: Features,
     /// pytorch-fid's file of Inception's weights. Default: downloaded once.
     pub inception_weights: Option<String>,
