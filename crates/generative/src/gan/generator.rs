@@ -6,6 +6,7 @@ use burn::{
 };
 use layers::{
     activation::tanh,
+    initializer::Initializer,
     projection::{Linear, LinearConfig},
 };
 
@@ -37,8 +38,11 @@ impl<B: Backend> Generator<B> {
     pub(super) fn new(config: &GanConfig, sizes: GanSizes, device: &B::Device) -> Self {
         let GanSizes { channels, image_size, classes } = sizes;
         let knows_classes = config.conditional != Conditional::None;
-        let embedding =
-            knows_classes.then(|| LinearConfig::new(classes, config.embedding_size).with_bias(false).init::<B>(device));
+        // As `torch.nn.Embedding` begins, so that a class is heard beside random numbers of the same size.
+        let embedding = knows_classes.then(|| {
+            let embedding = LinearConfig::new(classes, config.embedding_size).with_bias(false);
+            embedding.with_initializer(Initializer::Normal(1.0)).init::<B>(device)
+        });
         let inputs = config.latent_size + if knows_classes { config.embedding_size } else { 0 };
         let network = match config.architecture {
             Architecture::Dcgan => {
