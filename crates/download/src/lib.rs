@@ -71,6 +71,18 @@ pub fn fetch(source: &Source, cache: &Path, progress: &mut dyn FnMut(Progress)) 
     Downloads::from_environment().fetch(source, cache, progress)
 }
 
+/// Fetches published weights into Kiln's cache, unless they are there already or in that of `torch.hub`, and returns where they are. The file
+/// is called what `url` ends in; `sha256` is the beginning of its hash, in hex.
+///
+/// # Errors
+/// Those of [`Downloads::fetch`].
+pub fn fetch_weights(url: &str, sha256: &str, progress: &mut dyn FnMut(Progress)) -> Result<PathBuf, DownloadError> {
+    let file_name = url.rsplit('/').next().unwrap_or(url).to_string();
+    let source = Source { url: url.into(), file_name, checksum: Checksum::Sha256(sha256.into()), size: None };
+    let downloads = Downloads::from_environment().also_in(torch_hub_folder());
+    downloads.fetch(&source, &cache_folder().join("weights"), progress)
+}
+
 /// How files are fetched.
 #[derive(Debug, Clone)]
 pub struct Downloads {

@@ -148,7 +148,7 @@ fn plot_and_part(metric: &str) -> (&str, Option<&str>) {
 fn of_metric(run: &Run, split: &str, metric: &str) -> Series {
     let (x, y) = run.series(split, metric);
     let (plot, part) = plot_and_part(metric);
-    let name = match part.map(|part| part.replace('_', " ")) {
+    let name = match part.map(format::words) {
         Some(part) if split == "train" => part,
         Some(part) => format!("{part} ({split})"),
         None => split.to_owned(),

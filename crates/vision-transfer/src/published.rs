@@ -117,20 +117,13 @@ impl Published {
     /// Fetches the file, unless it is in kiln's cache or in that of `torch.hub`, and returns where it is.
     ///
     /// # Errors
-    /// Those of [`download::Downloads::fetch`]: no network, no room, another checksum.
+    /// Those of [`download::fetch_weights`]: no network, no room, another checksum.
     #[cfg(feature = "download")]
     pub fn fetch(
         &self,
         progress: &mut dyn FnMut(download::Progress),
     ) -> Result<std::path::PathBuf, download::DownloadError> {
-        let source = download::Source {
-            url: self.url(),
-            file_name: self.file_name.into(),
-            checksum: download::Checksum::Sha256(self.sha256().into()),
-            size: None,
-        };
-        let downloads = download::Downloads::from_environment().also_in(download::torch_hub_folder());
-        downloads.fetch(&source, &download::cache_folder().join("weights"), progress)
+        download::fetch_weights(&self.url(), self.sha256(), progress)
     }
 }
 

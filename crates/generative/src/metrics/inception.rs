@@ -14,9 +14,6 @@ use layers::{
     pooling::{Pool2dOptions, adaptive_avg_pool2d, avg_pool2d, max_pool2d},
 };
 
-/// Numbers that the network says of an image.
-pub const NUM_FEATURES: usize = 2048;
-
 /// Height and width to which images are brought.
 const SIDE: usize = 299;
 

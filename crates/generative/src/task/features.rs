@@ -40,8 +40,10 @@ pub const NUM_FEATURES: usize = 64;
 /// The learning rate of the first step; it falls to 0 in a straight line.
 const LEARNING_RATE: f64 = 4e-3;
 
-/// Where Inception's weights are to be had, and the beginning of the file's SHA-256.
-const INCEPTION: (&str, &str) = ("https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights", "6726825d");
+/// pytorch-fid's file of Inception's weights, where it is to be had, and the beginning of its SHA-256.
+const INCEPTION_FILE: &str = "pt_inception-2015-12-05-6726825d.pth";
+const INCEPTION_ADDRESS: &str = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights";
+const INCEPTION_SHA256: &str = "6726825d";
 
 /// Whose features are taken.
 #[derive(Clone, Debug)]
@@ -77,20 +79,12 @@ impl<B: Backend> Extractor<B> {
         let path = match weights {
             Some(path) => data::locate(path).map_err(|error| format!("`task.inception_weights`: {error}"))?,
             None => {
-                let (address, sha256) = INCEPTION;
-                let file_name = format!("pt_inception-2015-12-05-{sha256}.pth");
-                let source = download::Source {
-                    url: format!("{address}/{file_name}"),
-                    file_name: file_name.clone(),
-                    checksum: download::Checksum::Sha256(sha256.into()),
-                    size: None,
-                };
-                let downloads = download::Downloads::from_environment().also_in(download::torch_hub_folder());
-                let what = format!("download {file_name}");
+                let what = format!("download {INCEPTION_FILE}");
                 let mut tell = |download: download::Progress| {
                     progress.progress(&Activity::bytes(&what, download.done, download.total));
                 };
-                downloads.fetch(&source, &download::cache_folder().join("weights"), &mut tell).map_err(|error| {
+                let url = format!("{INCEPTION_ADDRESS}/{INCEPTION_FILE}");
+                download::fetch_weights(&url, INCEPTION_SHA256, &mut tell).map_err(|error| {
                     format!("{error}\n  or name the file in `task.inception_weights`; `task.features = \"random\"` needs none")
                 })?
             }
@@ -98,7 +92,7 @@ impl<B: Backend> Extractor<B> {
         let network = state_dict::read(&path).map_err(|error| format!("`task.inception_weights`: {error}"))?;
         let network = InceptionV3::new(&network, device).map_err(|message| {
             format!(
-                "{}: {message}\n  `task.inception_weights` takes pytorch-fid's file, pt_inception-2015-12-05-6726825d.pth, or another of \
+                "{}: {message}\n  `task.inception_weights` takes pytorch-fid's file, {INCEPTION_FILE}, or another of \
                  Inception-v3 with torchvision's names",
                 path.display()
             )
